@@ -1,0 +1,1 @@
+"""Vault's bytes into the journal: the only room that touches the source."""

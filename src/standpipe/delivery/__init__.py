@@ -1,0 +1,1 @@
+"""Cursor to batch to sink to acknowledgement."""

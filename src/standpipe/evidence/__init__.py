@@ -1,0 +1,1 @@
+"""Is anything missing, altered or out of place?"""

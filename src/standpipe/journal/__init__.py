@@ -1,0 +1,1 @@
+"""The append-only journal: format, writer, reader, cursors, seals, retention."""

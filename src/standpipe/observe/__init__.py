@@ -1,0 +1,1 @@
+"""What a person or a machine may look at while it runs."""

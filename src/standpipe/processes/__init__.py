@@ -1,0 +1,1 @@
+"""The processes: the supervisor and its children, hold and relay."""
