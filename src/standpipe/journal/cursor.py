@@ -1,0 +1,134 @@
+"""cursors/<sink>: how far one sink has acknowledged, in two checksummed slots.
+
+Layout: slot 0 at byte 0, slot 1 at byte 4096, so a torn sector or page can hurt only one of them. A slot is one line of
+text, readable with ``cat``: the JSON object below, a space, the CRC-32 of the object's bytes as 8 hex digits, a newline;
+padded with spaces to SLOT_BYTES before the newline. Each update writes the slot that holds the older
+state with one pwrite(2); the valid slot with the highest ``sequence`` counts. A mapped file would die
+of SIGBUS on a full volume; pwrite says ENOSPC.
+
+    sequence   counts updates
+    offset     the end of the contiguous acknowledged prefix
+    after      the end of the last record sent (the next record's envelope says it)
+    writing    the end of the write under way (stdout only), or null: if we die now, bytes in [offset, writing)
+               may have reached the reader, or a part of them
+    output     which pipe or file the sink was writing to (stdout only), or null
+    unread     bytes that the reader of that pipe had not taken at a clean stop, or null: unknown
+
+pwrite survives the death of the process; only keep makes cursors durable (fdatasync), before it deletes a segment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from dataclasses import asdict, dataclass, replace
+
+from standpipe.journal.atomic import fsync_directory
+from standpipe.journal.layout import FILE_MODE
+
+SLOT_BYTES = 512  # one sector: written whole or not at all on most disks
+SLOT_SPACING_BYTES = 4096  # a page and a block of its own for each slot
+SLOT_COUNT = 2
+CHECKSUM_DIGITS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A sink's state; see the module's docstring for the members."""
+
+    offset: int
+    after: int
+    writing: int | None = None
+    output: str | None = None
+    unread: int | None = None
+    sequence: int = 0
+
+
+def encode_slot(cursor: Cursor) -> bytes:
+    """Render one slot, SLOT_BYTES long. Raises ValueError where it does not fit."""
+    body = json.dumps(asdict(cursor), separators=(",", ":")).encode()
+    checksum = f" {zlib.crc32(body):0{CHECKSUM_DIGITS}x}"
+    line = (body + checksum.encode()).ljust(SLOT_BYTES - 1) + b"\n"
+    if len(line) != SLOT_BYTES:
+        raise ValueError(f"a cursor slot of {len(line)} bytes does not fit in {SLOT_BYTES}")
+    return line
+
+
+def _is_offset(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def decode_slot(data: bytes) -> Cursor | None:
+    """Read one slot; None where it is empty, torn or not ours."""
+    body, _, checksum = data[:SLOT_BYTES].rstrip(b" \n").rpartition(b" ")
+    if checksum != f"{zlib.crc32(body):0{CHECKSUM_DIGITS}x}".encode():
+        return None
+    try:
+        cursor = Cursor(**json.loads(body))
+    except (ValueError, TypeError):
+        return None
+    numbers_hold = all(_is_offset(value) for value in (cursor.offset, cursor.after, cursor.sequence))
+    return cursor if numbers_hold and (cursor.writing is None or _is_offset(cursor.writing)) else None
+
+
+def newest(slots: list[Cursor | None]) -> Cursor | None:
+    """Return the valid slot with the highest sequence."""
+    valid = [slot for slot in slots if slot is not None]
+    return max(valid, key=lambda slot: slot.sequence, default=None)
+
+
+def _read_slots(descriptor: int) -> list[Cursor | None]:
+    return [decode_slot(os.pread(descriptor, SLOT_BYTES, i * SLOT_SPACING_BYTES)) for i in range(SLOT_COUNT)]
+
+
+def read_cursor(path: str) -> Cursor | None:
+    """Read a sink's state; None where the file is missing or no slot is valid. Raises OSError."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        return newest(_read_slots(descriptor))
+    finally:
+        os.close(descriptor)
+
+
+def make_durable(path: str) -> Cursor | None:
+    """Read a sink's state and make at least that state durable before returning it. Raises OSError."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return None
+    try:
+        cursor = newest(_read_slots(descriptor))
+        os.fdatasync(descriptor)
+        return cursor
+    finally:
+        os.close(descriptor)
+
+
+class CursorFile:
+    """The one writer of a sink's cursor."""
+
+    def __init__(self, path: str) -> None:
+        """Open or create the file. Raises OSError."""
+        self.existed = os.path.exists(path)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, FILE_MODE)
+        if not self.existed:
+            fsync_directory(os.path.dirname(path))
+        self.state = newest(_read_slots(self._descriptor))
+
+    def update(self, **changes: object) -> Cursor:
+        """Write a new state into the older slot. Raises OSError (the state before stands)."""
+        before = self.state or Cursor(0, 0)
+        cursor = replace(before, sequence=before.sequence + 1, **changes)  # type: ignore[arg-type]
+        position = cursor.sequence % SLOT_COUNT * SLOT_SPACING_BYTES
+        os.pwrite(self._descriptor, encode_slot(cursor), position)
+        self.state = cursor
+        return cursor
+
+    def close(self) -> None:
+        """Make the state durable and close. Raises OSError."""
+        os.fdatasync(self._descriptor)
+        os.close(self._descriptor)

@@ -1,0 +1,220 @@
+"""The durable steps of a closed segment's later life: seal, compress, delete.
+
+Each function here is a generator that yields after each step that the disk can see, by its name. A caller may stop after
+any of them, or die: what is on disk then is a state that the next start understands, because whoever starts again
+decides by what it finds there and by nothing else:
+
+=====================================  =============================================
+found                                  next step
+=====================================  =============================================
+``*.seal.json.tmp``, ``*.log.zst.tmp``  unlink it (`remove_temporaries`)
+finished ``.log``, no seal             seal
+``.log`` and seal                      compress, when no sink is about to read it
+``.log`` and ``.log.zst``              verify the second, then unlink one of the two
+seal without data, not the newest      unlink the seal
+=====================================  =============================================
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+from standpipe.errors import JournalError
+from standpipe.journal import incidents
+from standpipe.journal.atomic import atomic_write, fsync_directory, unlink_if_there, write_all
+from standpipe.journal.digest import Digest, digest_blocks
+from standpipe.journal.frames import FrameFile, write_frames
+from standpipe.journal.layout import (
+    COMPRESSED_SUFFIX,
+    FAILED_SUFFIX,
+    FINISHED_SEGMENT_MODE,
+    SEAL_SUFFIX,
+    SEGMENT_SUFFIX,
+    TEMPORARY_SUFFIX,
+    Layout,
+    parse_segment_file_name,
+    segment_file_name,
+)
+from standpipe.journal.seal import Gap, Seal, collect_gaps, encode_seal, seal_digest
+from standpipe.journal.seal_store import read_seal_bytes
+from standpipe.observe.log import utc_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from standpipe.journal.identity import Identity
+    from standpipe.journal.segments import Segment
+
+BLOCK_BYTES = 1 << 20  # one frame's raw bytes at a time
+OUR_SUFFIXES = (SEAL_SUFFIX, COMPRESSED_SUFFIX)  # whose .tmp we may unlink; .failed.tmp is capture's
+
+
+class SealMismatchError(JournalError):
+    """Raw bytes no longer have the digest with which they were sealed."""
+
+
+def remove_temporaries(layout: Layout) -> list[str]:
+    """Unlink what our own unfinished writes left; return the names. Raises OSError."""
+    removed = []
+    for name in sorted(os.listdir(layout.segments)):
+        parsed = parse_segment_file_name(name.removesuffix(TEMPORARY_SUFFIX)) if name.endswith(TEMPORARY_SUFFIX) else None
+        if parsed is not None and parsed[1] in OUR_SUFFIXES and unlink_if_there(f"{layout.segments}/{name}"):
+            removed.append(name)
+    return removed
+
+
+def log_blocks(layout: Layout, base: int, end: int) -> Iterator[bytes]:
+    """Return the bytes [base, end) of a raw segment. Raises OSError; JournalError where they end early."""
+    path = layout.segment(base)
+    with open(path, "rb", buffering=0) as file:
+        left = end - base
+        while left:
+            block = file.read(min(BLOCK_BYTES, left))
+            if not block:
+                raise JournalError(f"{path} ends {left} bytes early", "`standpipe verify` says what is missing")
+            yield block
+            left -= len(block)
+
+
+# Seal.
+
+
+def _failure_gap(layout: Layout, segment: Segment, found: Sequence[Gap], now: str) -> list[Gap]:
+    """Return the io-error gap of a failed segment where its incident is not written yet (journal.rescue)."""
+    if not segment.failed or any(gap.kind == incidents.IO_ERROR for gap in found):
+        return []
+    try:
+        with open(layout.segment(segment.base, FAILED_SUFFIX), "rb") as file:
+            mark = json.loads(file.read())
+        safe, length = int(mark["synced"]), int(mark["length"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        safe, length = segment.end - segment.base, segment.size
+    return [Gap(incidents.IO_ERROR, segment.base + safe, max(0, length - safe), now)]
+
+
+def make_seal(
+    layout: Layout, identity: Identity, segment: Segment, earlier: Sequence[Seal], newest_base: int | None, now: float
+) -> Seal:
+    """Read a segment and return its seal. earlier: the seals that are still there; newest_base: the newest of them.
+
+    Raises OSError, JournalError.
+    """
+    sealed_at = utc_text(now)
+    digest = digest_blocks(log_blocks(layout, segment.base, segment.end))
+    previous = identity.predecessor if newest_base is None else seal_digest(read_seal_bytes(layout, newest_base))
+    found = collect_gaps(
+        incidents.read(layout.incidents), incidents.GAP_KINDS, segment.base, segment.end, earlier
+    )
+    return Seal(
+        journal=identity.journal_id,
+        base=segment.base,
+        end=segment.end,
+        records=digest.records,
+        sha256=digest.sha256,
+        previous=previous,
+        first_time=digest.first_time,
+        last_time=digest.last_time,
+        sealed_at=sealed_at,
+        gaps=(*found, *_failure_gap(layout, segment, found, sealed_at)),
+    )
+
+
+def write_seal(layout: Layout, seal: Seal) -> None:
+    """Write a seal file, durably. Raises OSError."""
+    atomic_write(layout.segment(seal.base, SEAL_SUFFIX), encode_seal(seal), FINISHED_SEGMENT_MODE)
+
+
+# Compress.
+
+
+def _write_compressed(layout: Layout, seal: Seal, temporary: str) -> Iterator[str]:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(temporary, flags, 0o600)
+    try:
+        for _ in write_frames(
+            log_blocks(layout, seal.base, seal.end), lambda frame: write_all(descriptor, frame)
+        ):
+            yield "frame"
+        os.fchmod(descriptor, FINISHED_SEGMENT_MODE)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _digest_of_compressed(path: str) -> Digest:
+    file = FrameFile(path)
+    try:
+        return digest_blocks(file.blocks())
+    finally:
+        file.close()
+
+
+def _is_as_sealed(path: str, seal: Seal) -> bool:
+    digest = _digest_of_compressed(path)
+    return digest.sha256 == seal.sha256 and digest.length == seal.end - seal.base
+
+
+def compress_steps(layout: Layout, seal: Seal) -> Iterator[str]:
+    """Replace a sealed ``.log`` by ``.log.zst``: frame…, written, verified, published, unlinked.
+
+    Raises OSError; SealMismatchError where the raw bytes are not those that were sealed (they stay as they are).
+    The unfinished file does not outlive a failure.
+    """
+    path = layout.segment(seal.base, COMPRESSED_SUFFIX)
+    temporary = path + TEMPORARY_SUFFIX
+    try:
+        yield from _write_compressed(layout, seal, temporary)
+        yield "written"
+        if not _is_as_sealed(temporary, seal):
+            raise SealMismatchError(
+                f"{layout.segment(seal.base)} no longer has the digest with which it was sealed",
+                "`standpipe verify` says what it covers; it is not compressed, and stays as it is",
+            )
+        yield "verified"
+        os.rename(temporary, path)
+    except (OSError, JournalError):
+        unlink_if_there(temporary)
+        raise
+    fsync_directory(layout.segments)
+    yield "published"
+    os.unlink(layout.segment(seal.base))
+    yield "unlinked"
+
+
+def finish_compress_steps(layout: Layout, seal: Seal) -> Iterator[str]:
+    """Go on where both forms exist: keep the compressed one if it holds what was sealed, else the raw one.
+
+    Raises OSError.
+    """
+    path = layout.segment(seal.base, COMPRESSED_SUFFIX)
+    try:
+        good = _is_as_sealed(path, seal)
+    except JournalError:
+        good = False
+    yield "verified"
+    os.unlink(layout.segment(seal.base) if good else path)
+    yield "unlinked"
+
+
+# Delete.
+
+
+def note_drop(layout: Layout, base: int, end: int, behind: Mapping[str, int], now: float) -> None:
+    """Write the incident of a drop, once. behind: the cursors of the sinks that had not taken it. Raises OSError."""
+    for incident in incidents.read(layout.incidents):
+        if (incident["kind"], incident.get("offset"), incident.get("length")) == (incidents.DROPPED, base, end - base):
+            return
+    incidents.append(layout.incidents, incidents.DROPPED, base, end - base, {"sinks": dict(behind)}, now)
+
+
+def delete_steps(layout: Layout, base: int, *, keep_seal: bool) -> Iterator[str]:
+    """Unlink a segment's data, then, durably later, its seal. Raises OSError."""
+    for suffix in (SEGMENT_SUFFIX, COMPRESSED_SUFFIX, FAILED_SUFFIX):
+        if unlink_if_there(layout.segment(base, suffix)):
+            yield segment_file_name(base, suffix)
+    if not keep_seal:
+        fsync_directory(layout.segments)  # a seal must not be gone while its data may come back with the power
+        if unlink_if_there(layout.segment(base, SEAL_SUFFIX)):
+            yield segment_file_name(base, SEAL_SUFFIX)

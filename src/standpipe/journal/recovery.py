@@ -1,0 +1,184 @@
+"""Start-up, which is recovery: find the end of the journal and make it fit to be written to.
+
+There is no other recovery path: a clean stop, kill -9 and a power loss all come through here. The only question asked
+of boot.json is whether the page cache may have been lost; the end itself is found by listing and stat.
+Every step may be repeated after a crash in any other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from standpipe.errors import JournalError
+from standpipe.journal import boot, incidents
+from standpipe.journal.atomic import unlink_if_there
+from standpipe.journal.layout import (
+    COMPRESSED_SUFFIX,
+    FINISHED_SEGMENT_MODE,
+    HARD_LIMIT_FACTOR,
+    SEAL_SUFFIX,
+    SEGMENT_SUFFIX,
+    TEMPORARY_SUFFIX,
+    Layout,
+    parse_segment_file_name,
+)
+from standpipe.journal.rescue import read_mark, rescue
+from standpipe.journal.segment import Segment, create, finish, open_last
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from standpipe.observe.log import Log
+
+
+class RawSegment:
+    """One ``.log`` file as start-up finds it."""
+
+    __slots__ = ("base", "finished", "size")
+
+    def __init__(self, base: int, size: int, finished: bool) -> None:
+        self.base = base
+        self.size = size
+        self.finished = finished
+
+
+def list_raw_segments(layout: Layout) -> list[RawSegment]:
+    """List the ``.log`` files, oldest first. Raises OSError."""
+    found = []
+    with os.scandir(layout.segments) as entries:
+        for entry in entries:
+            parsed = parse_segment_file_name(entry.name)
+            if parsed is None or parsed[1] != SEGMENT_SUFFIX:
+                continue
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue  # keep may delete a segment meanwhile
+            found.append(RawSegment(parsed[0], status.st_size, status.st_mode & 0o777 == FINISHED_SEGMENT_MODE))
+    return sorted(found, key=lambda segment: segment.base)
+
+
+def _sealed_end(layout: Layout) -> int | None:
+    """Return the end of the newest seal, or None without one: the journal's end where no ``.log`` file is left."""
+    bases = [
+        parsed[0]
+        for parsed in map(parse_segment_file_name, os.listdir(layout.segments))
+        if parsed and parsed[1] in (SEAL_SUFFIX, COMPRESSED_SUFFIX)
+    ]
+    if not bases:
+        return None
+    path = layout.segment(max(bases), SEAL_SUFFIX)
+    try:
+        with open(path, "rb") as file:
+            return int(json.loads(file.read())["end"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise JournalError(
+            f"the journal has no open segment, and its newest seal {path} does not tell the end: {error}",
+            "Restore the seal from a copy, or name an empty directory with --journal",
+        ) from error
+
+
+class Recovery:
+    """One start-up. Offsets and sizes in bytes; `now` is wall-clock time, `clock_now` monotonic, both in seconds."""
+
+    def __init__(self, layout: Layout, log: Log, segment_size: int, now: float, clock_now: float) -> None:
+        self._layout = layout
+        self._log = log
+        self._hard_limit = HARD_LIMIT_FACTOR * segment_size
+        self._now = now
+        self._clock_now = clock_now
+
+    def run(self, settings: dict[str, object]) -> Segment:
+        """Return the segment to write to. Raises JournalError or OSError."""
+        layout = self._layout
+        unlink_if_there(layout.next_segment)
+        unlink_if_there(layout.boot + TEMPORARY_SUFFIX)
+        before = boot.read(layout.boot)
+        boot_id = boot.current_boot_id()
+        cache_lost = before is None or (not before.clean and before.boot_id != boot_id)
+        self._copy_failed_segments()
+        segments = list_raw_segments(layout)
+        self._finish_all_but_last(segments, cache_lost=cache_lost)
+        hard_limit_before = before.segment_hard_limit if before else self._hard_limit
+        start = self._start_after(segments, hard_limit_before, cache_lost=cache_lost)
+        boot.Boot(boot_id, False, self._hard_limit, settings).write(layout.boot)
+        if start is None:
+            return open_last(layout, segments[-1].base, self._clock_now)
+        current = create(layout, start, self._clock_now)
+        if segments and not segments[-1].finished:
+            self._finish(segments[-1])
+        return current
+
+    def _copy_failed_segments(self) -> None:
+        """Carry on where a rescue was cut off; the failed file's bytes may still be in the page cache."""
+        for segment in list_raw_segments(self._layout):
+            mark = read_mark(self._layout, segment.base)
+            if mark is None or mark[1]:
+                continue
+            opened = open_last(self._layout, segment.base, self._clock_now)
+            opened.synced_length = min(mark[0], opened.length)
+            copy = rescue(self._layout, opened, self._now)
+            self._note(incidents.IO_ERROR, copy.base, copy.length, {"segment": segment.base, "at": "start"})
+            os.close(copy.descriptor)
+            finish(opened)
+
+    def _finish(self, raw: RawSegment) -> None:
+        segment = open_last(self._layout, raw.base, self._clock_now)
+        os.fdatasync(segment.descriptor)
+        finish(segment)
+
+    def _finish_all_but_last(self, segments: list[RawSegment], *, cache_lost: bool) -> None:
+        for i in range(len(segments) - 1):
+            segment, after = segments[i], segments[i + 1]
+            if segment.finished:
+                continue
+            missing = after.base - segment.base - segment.size
+            if missing > 0 and cache_lost:
+                self._gap(segment.base + segment.size, missing)
+            self._finish(segment)
+
+    def _start_after(self, segments: list[RawSegment], hard_limit: int, *, cache_lost: bool) -> int | None:
+        """Return the base of a new segment, or None to go on in the last one."""
+        if not segments:
+            return _sealed_end(self._layout) or 0
+        last = segments[-1]
+        end = last.base + last.size
+        if last.finished:
+            # Only a rescue or a power loss was cut off here: a finished tail is never written to.
+            return end if not cache_lost else self._skip(last, hard_limit)
+        if cache_lost:
+            return self._skip(last, hard_limit)
+        if hard_limit != self._hard_limit and last.size:
+            return end
+        return None
+
+    def _skip(self, last: RawSegment, hard_limit: int) -> int:
+        """After a power loss: no offset that was ever readable can reach base + hard limit."""
+        end = last.base + last.size
+        start = max(last.base + hard_limit, end)
+        self._gap(end, start - end)
+        self._log.warning(
+            "the kernel was restarted while capture was writing: offsets are skipped so that none is used twice",
+            offset=end,
+            skipped=start - end,
+        )
+        return start
+
+    def _gap(self, offset: int, length: int) -> None:
+        """Record a power-loss gap before anything relies on it; once, however often start-up is cut off."""
+        if not length:
+            return
+        for known in incidents.read(self._layout.incidents):
+            if (known["kind"], known.get("offset"), known.get("length")) == (incidents.POWER_LOSS, offset, length):
+                return
+        self._note(incidents.POWER_LOSS, offset, length, {"addresses": "skipped", "bytes_lost": "unknown"})
+
+    def _note(self, kind: str, offset: int, length: int, detail: dict[str, object]) -> None:
+        incidents.append(self._layout.incidents, kind, offset, length, detail, self._now)
+
+
+def mark_clean(layout: Layout) -> None:
+    """Say in boot.json that everything written is on disk. Raises OSError."""
+    state = boot.read(layout.boot)
+    if state is not None:
+        boot.Boot(state.boot_id, True, state.segment_hard_limit, state.settings).write(layout.boot)

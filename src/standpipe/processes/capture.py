@@ -1,0 +1,210 @@
+"""`standpipe capture`: the process that moves Vault's bytes into the journal, and nothing else.
+
+Standard library only, and little of it: this process must start in milliseconds and stay below 12 MB. Two threads:
+the main one drains the FIFO (capture.pipe), the other one waits for the disk (journal.syncer). An error
+that neither expects ends the process; the supervisor starts it again, and nothing is lost by that.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import signal
+import sys
+import time
+
+from standpipe.capture.fifo import ensure_fifo
+from standpipe.capture.pipe import PipeCapture, Wake
+from standpipe.cli.plain import Command, Option, Parsed
+from standpipe.errors import EXIT_OK, EXIT_UNABLE, JournalError
+from standpipe.journal import identity, lock
+from standpipe.journal.layout import Layout
+from standpipe.journal.recovery import Recovery, mark_clean
+from standpipe.journal.room import Room
+from standpipe.journal.syncer import Syncer
+from standpipe.journal.writer import Writer
+from standpipe.observe.log import Log
+from standpipe.processes.child import die_with_parent, tell_ready
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from standpipe.journal.segment import Segment
+
+QUIET_SECONDS = 0.2  # after SIGUSR1 (the writer is dead): both pipes empty for so long means that nothing comes
+PATH_CHECK_SECONDS = 1.0
+SYNCER_WAIT_SECONDS = 0.05
+EXIT_CRASH = 70  # EX_SOFTWARE of sysexits.h
+
+COMMAND = Command(
+    "capture",
+    "Move bytes from a FIFO into a journal: FIFO to reserve to segment, exactly once, whatever kills it. `standpipe run`"
+    " starts this process by itself; alone it is for people who have a supervisor of their own. SIGTERM: take what"
+    " the FIFO still gets until its last writer has gone, or --deadline has passed; then sync, and exit.",
+    options=(
+        Option("fifo", "PATH", "Vault's audit FIFO; created with mode 0600 where it is missing.", required=True),
+        Option("journal", "DIR", "The journal's directory; created where it is missing.", default="/var/lib/standpipe"),
+        Option("segment-size", "SIZE", "Close a segment at the first newline after this.", kind="size", default="64MiB"),
+        Option("max-size", "SIZE", "The journal's cap.", kind="size", default="10GiB"),
+        Option(
+            "on-full",
+            "WAY",
+            "What happens at the cap. capture itself always waits; with drop-oldest keep makes room.",
+            default="block",
+            choices=("block", "drop-oldest"),
+        ),
+        Option("fsync", "TIME", "How often the journal is synced to the disk.", kind="duration", default="1s"),
+        Option("seal-every", "TIME", "Close a segment that is older than this.", kind="duration", default="1h"),
+        Option("deadline", "TIME", "After SIGTERM, wait for the writers no longer than this.", kind="duration", default="20s"),
+        Option("node", "NAME", "The node's name, for a new journal. Without it, the host's name."),
+        Option("lock-wait", "TIME", "Wait so long for a predecessor's lock.", kind="duration", default="0s"),
+        Option("ready-fd", "N", "Write a newline to this descriptor when ready.", kind="integer"),
+        Option("parent-pid", "PID", "Die when this process, our parent, does.", kind="integer"),
+    ),
+    exit_codes=(
+        ("0", "Everything that was captured is on disk."),
+        ("2", "The FIFO or the journal cannot be used, another capture is running, or bytes stayed in the pipes."),
+        ("64", "The command line is wrong; nothing was touched."),
+    ),
+    examples=(("standpipe capture --fifo /vault/audit/pipe --journal /var/lib/standpipe", "Fill a journal."),),
+)
+
+
+class Stop:
+    """What the signals asked for. SIGTERM: until the writers have gone. SIGUSR1: they have."""
+
+    __slots__ = ("asked_at", "writer_dead")
+
+    def __init__(self) -> None:
+        self.asked_at: float | None = None
+        self.writer_dead = False
+
+    def listen(self, wake: Wake) -> None:
+        """Install the handlers; SIGINT is the supervisor's business, so that Ctrl-C cannot stop capture early."""
+        signal.set_wakeup_fd(wake.write_end, warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGUSR1, self._on_signal)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self.asked_at = self.asked_at or time.monotonic()
+        self.writer_dead = self.writer_dead or number == signal.SIGUSR1
+
+
+class CaptureProcess:
+    """The parts of a running capture."""
+
+    def __init__(self, options: Parsed, log: Log) -> None:
+        """Recover the journal and open the pipes. Raises StandpipeError or OSError."""
+        self._log = log
+        self._deadline_seconds = options.seconds("deadline")
+        self._layout = Layout(options.text("journal"))
+        segment_size = options.integer("segment-size")
+        self._stop = Stop()
+        self._wake = Wake()
+        self._stop.listen(self._wake)
+        fifo = options.text("fifo")
+        ensure_fifo(fifo)
+        node = options.text("node") or os.uname().nodename
+        identity.open_or_create(self._layout, node, time.time())
+        self._lock = lock.acquire(self._layout.lock("capture"), "capture", options.seconds("lock-wait"))
+        ensure_fifo(self._layout.reserve)
+        settings: dict[str, object] = {
+            "fifo": os.path.abspath(fifo),
+            "max_size": options.integer("max-size"),
+            "on_full": options.text("on-full"),
+        }
+        current = Recovery(self._layout, log, segment_size, time.time(), time.monotonic()).run(settings)
+        self._syncer = Syncer(
+            self._layout,
+            log,
+            Room(self._layout, options.integer("max-size"), segment_size),
+            fsync_seconds=options.seconds("fsync"),
+            seal_every_seconds=options.seconds("seal-every"),
+            wall_clock=time.time,
+            clock=time.monotonic,
+        )
+        self._pipe = self._open_pipe(fifo, current, segment_size)
+        self._empty_since: float | None = None
+        self._reading_only = False
+        self._path_checked_at = 0.0
+        self._path_told = False
+
+    def _open_pipe(self, fifo: str, current: Segment, segment_size: int) -> PipeCapture:
+        writer = Writer(self._syncer, current, segment_size)
+        self._syncer.attach(writer, current, self._wake.wake)
+        return PipeCapture(fifo, self._layout.reserve, writer, self._wake)
+
+    def run(self) -> int:
+        """Capture until stopped; return the exit status."""
+        _thread.start_new_thread(self._syncer.run, ())
+        self._pipe.run(self._finished)
+        self._syncer.stop()
+        while not self._syncer.stopped:
+            time.sleep(SYNCER_WAIT_SECONDS)
+        left = self._pipe.bytes_in_pipes
+        if left:
+            self._log.error("bytes stay in the pipes; they are lost when the last holder closes them", bytes=left)
+        if not self._syncer.all_safe:
+            self._log.error("the last bytes could not be synced; the next start treats this stop as unclean")
+            return EXIT_UNABLE
+        mark_clean(self._layout)
+        return EXIT_UNABLE if left else EXIT_OK
+
+    def _finished(self) -> bool:
+        now = time.monotonic()
+        if self._stop.asked_at is None:
+            self._check_path(now)
+            return False
+        if not self._reading_only:
+            self._reading_only = True
+            self._pipe.stop_writing_end()
+        if now - self._stop.asked_at >= self._deadline_seconds:
+            return True
+        if self._pipe.bytes_in_pipes:
+            self._empty_since = None
+            return False
+        if self._pipe.writers_gone():
+            return True
+        if self._empty_since is None:
+            self._empty_since = now
+        return self._stop.writer_dead and now - self._empty_since >= QUIET_SECONDS
+
+    def _check_path(self, now: float) -> None:
+        if now - self._path_checked_at < PATH_CHECK_SECONDS:
+            return
+        self._path_checked_at = now
+        elsewhere = self._pipe.path_leads_elsewhere()
+        if elsewhere and not self._path_told:
+            self._log.error(
+                "the FIFO was removed or replaced; Vault's next open would write elsewhere",
+                remedy="restart standpipe, then send SIGHUP to Vault",
+            )
+        self._path_told = elsewhere
+
+
+def _set_fatal_hook(log: Log) -> None:
+    """Let an unexpected error on the second thread end the process; by default Python would go on without it."""
+
+    def on_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+        log.error("unexpected error", error=repr(unraisable.exc_value))
+        sys.__unraisablehook__(unraisable)
+        os._exit(EXIT_CRASH)
+
+    sys.unraisablehook = on_unraisable
+
+
+def run(options: Parsed, log: Log) -> int:
+    """Run capture with understood options. Raises StandpipeError."""
+    if options.given("parent-pid"):
+        die_with_parent(options.integer("parent-pid"))
+    _set_fatal_hook(log)
+    try:
+        process = CaptureProcess(options, log)
+    except OSError as error:
+        raise JournalError(
+            f"cannot recover the journal: {error.strerror}: {error.filename}", "See docs/journal-full.md"
+        ) from error
+    if options.given("ready-fd"):
+        tell_ready(options.integer("ready-fd"))
+    return process.run()
