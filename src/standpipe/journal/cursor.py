@@ -31,6 +31,7 @@ SLOT_BYTES = 512  # one sector: written whole or not at all on most disks
 SLOT_SPACING_BYTES = 4096  # a page and a block of its own for each slot
 SLOT_COUNT = 2
 CHECKSUM_DIGITS = 8
+BLANK_SLOT = b" " * (SLOT_BYTES - 1) + b"\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +113,19 @@ class CursorFile:
     """The one writer of a sink's cursor."""
 
     def __init__(self, path: str) -> None:
-        """Open or create the file. Raises OSError."""
-        self.existed = os.path.exists(path)
+        """Open or create the file, with room for both slots so that a full volume cannot stop it. Raises OSError."""
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, FILE_MODE)
-        if not self.existed:
+        if not os.fstat(self._descriptor).st_size:
+            for slot in range(SLOT_COUNT):
+                os.pwrite(self._descriptor, BLANK_SLOT, slot * SLOT_SPACING_BYTES)
             fsync_directory(os.path.dirname(path))
         self.state = newest(_read_slots(self._descriptor))
+        self.damaged = self.state is None and not self._is_blank()
+
+    def _is_blank(self) -> bool:
+        """Was no state ever written? A slot that a crash left as zeros was not."""
+        content = os.pread(self._descriptor, SLOT_SPACING_BYTES + SLOT_BYTES, 0)
+        return not content.strip(b" \n\0")
 
     def update(self, **changes: object) -> Cursor:
         """Write a new state into the older slot. Raises OSError (the state before stands)."""

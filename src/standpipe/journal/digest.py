@@ -1,7 +1,7 @@
 """What a seal says about a segment's bytes, found in one pass over them.
 
-``first_time`` and ``last_time`` are the ``time`` members of the segment's first and last lines that end within it with a
-newline and are records: at most EDGE_LINES lines are looked at from either side, within EDGE_BYTES of it, because a
+``first_time`` and ``last_time`` are the ``time`` members of the segment's first and last lines that end within it with
+a newline and are records. At most EDGE_LINES lines are looked at from either side, within EDGE_BYTES of it, because a
 line may be the rest of a record that began in the segment before, or torn. null where none of them is one.
 A line is a record where it is, from its first ``{`` on (Vault's ``prefix`` may stand before), one JSON object.
 """

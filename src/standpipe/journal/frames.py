@@ -2,8 +2,8 @@
 
 The file follows the public *zstd seekable format* 0.1.0 (facebook/zstd,
 contrib/seekable_format/zstd_seekable_compression_format.md): each FRAME_RAW_BYTES of raw data is one zstd frame
-(RFC 8878) with content size and checksum, and a skippable frame at the end carries the seek table. ``zstdcat`` passes over
-skippable frames, so it prints the raw bytes. All numbers are little-endian::
+(RFC 8878) with content size and checksum, and a skippable frame at the end carries the seek table. ``zstdcat`` passes
+over skippable frames, so it prints the raw bytes. All numbers are little-endian::
 
     frame 0 … frame n-1
     0x184D2A5E                4 bytes   skippable magic number
@@ -54,7 +54,7 @@ REMEDY = "Restore the file from a copy; `standpipe verify` says which records it
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where one frame lies in the compressed file and which raw bytes it holds (both in bytes from the file's start)."""
+    """Where one frame lies in the compressed file, and which raw bytes it holds. All in bytes."""
 
     position: int
     compressed_size: int
@@ -79,7 +79,7 @@ def _chunks(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 def write_frames(blocks: Iterable[bytes], write: Callable[[bytes], object]) -> Iterator[int]:
     """Compress blocks and hand each frame, and last the seek table, to write; yield the raw bytes done so far."""
-    options = {
+    options: dict[int, int] = {
         zstd.CompressionParameter.compression_level: COMPRESSION_LEVEL,
         zstd.CompressionParameter.checksum_flag: 1,
     }
@@ -119,7 +119,7 @@ def parse_footer(footer: bytes) -> tuple[int, int]:
 
 def parse_seek_table(table: bytes, entry_bytes: int, file_size: int) -> list[Frame]:
     """Read the whole skippable frame, footer included. Raises ValueError where it does not fit the file."""
-    magic, size = HEADER.unpack_from(table)
+    magic, size = HEADER.unpack(table[: HEADER.size].ljust(HEADER.size))
     if magic != SKIPPABLE_MAGIC or size != len(table) - HEADER.size:
         raise ValueError("its seek table has no valid header")
     frames: list[Frame] = []
@@ -161,9 +161,7 @@ class FrameFile:
             footer = os.pread(self._descriptor, FOOTER.size, max(0, file_size - FOOTER.size))
             count, entry_bytes = parse_footer(footer)
             table_bytes = HEADER.size + count * entry_bytes + FOOTER.size
-            if table_bytes > file_size:
-                raise ValueError(f"its seek table claims {count} frames in {file_size} bytes")
-            table = os.pread(self._descriptor, table_bytes, file_size - table_bytes)
+            table = os.pread(self._descriptor, table_bytes, max(0, file_size - table_bytes))
             return parse_seek_table(table, entry_bytes, file_size)
         except ValueError as error:
             raise JournalError(f"{self.path} is damaged: {error}", REMEDY) from error

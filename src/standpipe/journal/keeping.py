@@ -1,8 +1,8 @@
 """The durable steps of a closed segment's later life: seal, compress, delete.
 
-Each function here is a generator that yields after each step that the disk can see, by its name. A caller may stop after
-any of them, or die: what is on disk then is a state that the next start understands, because whoever starts again
-decides by what it finds there and by nothing else:
+The functions named ``…_steps`` are generators that yield after each step that the disk can see, by its name. A caller
+may stop after any of them, or die: what is on disk then is a state that the next start understands, because whoever
+starts again decides by what it finds there and by nothing else:
 
 =====================================  =============================================
 found                                  next step
@@ -59,7 +59,9 @@ def remove_temporaries(layout: Layout) -> list[str]:
     """Unlink what our own unfinished writes left; return the names. Raises OSError."""
     removed = []
     for name in sorted(os.listdir(layout.segments)):
-        parsed = parse_segment_file_name(name.removesuffix(TEMPORARY_SUFFIX)) if name.endswith(TEMPORARY_SUFFIX) else None
+        parsed = (
+            parse_segment_file_name(name.removesuffix(TEMPORARY_SUFFIX)) if name.endswith(TEMPORARY_SUFFIX) else None
+        )
         if parsed is not None and parsed[1] in OUR_SUFFIXES and unlink_if_there(f"{layout.segments}/{name}"):
             removed.append(name)
     return removed
@@ -104,9 +106,7 @@ def make_seal(
     sealed_at = utc_text(now)
     digest = digest_blocks(log_blocks(layout, segment.base, segment.end))
     previous = identity.predecessor if newest_base is None else seal_digest(read_seal_bytes(layout, newest_base))
-    found = collect_gaps(
-        incidents.read(layout.incidents), incidents.GAP_KINDS, segment.base, segment.end, earlier
-    )
+    found = collect_gaps(incidents.read(layout.incidents), incidents.GAP_KINDS, segment.base, segment.end, earlier)
     return Seal(
         journal=identity.journal_id,
         base=segment.base,
@@ -133,9 +133,7 @@ def _write_compressed(layout: Layout, seal: Seal, temporary: str) -> Iterator[st
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(temporary, flags, 0o600)
     try:
-        for _ in write_frames(
-            log_blocks(layout, seal.base, seal.end), lambda frame: write_all(descriptor, frame)
-        ):
+        for _ in write_frames(log_blocks(layout, seal.base, seal.end), lambda frame: write_all(descriptor, frame)):
             yield "frame"
         os.fchmod(descriptor, FINISHED_SEGMENT_MODE)
         os.fsync(descriptor)

@@ -1,8 +1,8 @@
 """One look at ``segments/``: every file's size and mode, none missed while keep renames and unlinks.
 
 A directory that changes while it is read may show neither the old name of something nor the new one. So a look
-during which the directory changed is taken again, and a base that shows no data is asked for by name: keep
-puts the compressed file in place before it unlinks the raw one, so asking in the order raw, compressed cannot miss both.
+during which the directory changed is taken again, and a base that shows no data is asked for by name: keep puts the
+compressed file in place before it unlinks the raw one, so asking in the order raw, compressed cannot miss both.
 """
 
 from __future__ import annotations
@@ -66,15 +66,17 @@ def read_listing(layout: Layout, known: Files) -> tuple[Files, int]:
 
     known: the listing before, for files that cannot have changed. Raises OSError.
     """
+    files: Files = {}
+    before = 0
     try:
         for _ in range(LOOKS_MAX):
             before = os.stat(layout.segments).st_mtime_ns
             files, vanished = _look(layout.segments, known)
             if not vanished and os.stat(layout.segments).st_mtime_ns == before:
                 break
-        _add_by_name(layout, files)
     except FileNotFoundError:
         return {}, 0
+    _add_by_name(layout, files)
     return files, before
 
 

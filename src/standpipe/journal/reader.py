@@ -13,12 +13,13 @@ import os
 import time
 from bisect import bisect_right
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from standpipe.errors import JournalError
 from standpipe.journal.frames import FrameFile
 from standpipe.journal.layout import COMPRESSED_SUFFIX, SEGMENT_SUFFIX, Layout, segment_file_name
 from standpipe.journal.listing import Files, RawSizes, read_listing, segments_of
+from standpipe.journal.span import Compressed, Hole, OpenLog, Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,53 +30,6 @@ BLOCK_BYTES = 1 << 20  # of block-wise reading: large enough that system calls d
 COARSE_TIMESTAMP_NANOSECONDS = 2_000_000_000  # FAT's grain is 2 s; ext4, XFS and tmpfs have a jiffy
 RELIST_SECONDS = 0.02  # while the timestamp cannot be trusted, list no more often than this
 ATTEMPTS_MAX = 8  # a file vanishes at most twice (compressed, then deleted); more is a fault
-
-
-class Span(NamedTuple):
-    """Raw bytes [offset, end), to be had from fd at file_offset. fd is the reader's: valid until the next span()."""
-
-    offset: int
-    end: int
-    fd: int
-    file_offset: int
-
-
-class Compressed(NamedTuple):
-    """Bytes [offset, end) are there, compressed: use read()."""
-
-    offset: int
-    end: int
-
-
-class Hole(NamedTuple):
-    """Addresses [start, end) hold nothing, and never will; end is the base of a segment."""
-
-    start: int
-    end: int
-
-
-class _OpenLog:
-    """The raw segment that was read last, kept open."""
-
-    __slots__ = ("base", "bound", "end", "fd", "fresh", "growing")
-
-    def __init__(self, base: int, fd: int, end: int, bound: int | None, *, growing: bool) -> None:
-        self.base = base
-        self.fd = fd
-        self.end = end
-        self.bound = bound  # the base of the segment after it, where one is known
-        self.growing = growing
-        self.fresh = True  # false: the picture has changed since it was opened
-
-    def span(self, offset: int) -> Span | None:
-        """Return what can be read at offset; None where that is not here, or not yet."""
-        if self.growing:
-            self.end = self.base + os.fstat(self.fd).st_size
-            if self.bound is not None and self.end > self.bound:
-                self.end = self.bound
-        if self.base <= offset < self.end:
-            return Span(offset, self.end, self.fd, offset - self.base)
-        return None
 
 
 class JournalReader:
@@ -92,7 +46,7 @@ class JournalReader:
         self._listed_soon = True
         self._listed_at = 0.0
         self._raw_sizes = RawSizes(layout)
-        self._log: _OpenLog | None = None
+        self._log: OpenLog | None = None
         self._frames: tuple[int, FrameFile] | None = None
         self._frame: tuple[int, bytes] = (0, b"")  # the raw frame unpacked last, and its offset in the journal
 
@@ -109,12 +63,15 @@ class JournalReader:
             mtime = os.stat(self._layout.segments).st_mtime_ns
         except FileNotFoundError:
             mtime = 0
-        if mtime != self._listed_mtime:
-            self._relist()
-        elif self._listed_soon and time.monotonic() - self._listed_at >= RELIST_SECONDS:
+        doubtful = self._listed_soon and time.monotonic() - self._listed_at >= RELIST_SECONDS
+        if doubtful or mtime != self._listed_mtime:
             self._relist()
         elif self._unfinished:
             self._look_at_unfinished()
+
+    def look_again(self) -> None:
+        """Take a new picture now: for a caller who knows that something has changed."""
+        self._relist()
 
     def _relist(self) -> None:
         now = time.time_ns()
@@ -134,7 +91,7 @@ class JournalReader:
         ]
 
     def _look_at_unfinished(self) -> None:
-        """A chmod does not show in the directory's mtime."""
+        """Ask for size and mode: a chmod does not show in the directory's mtime."""
         changed = False
         for name in self._unfinished:
             try:
@@ -254,12 +211,12 @@ class JournalReader:
             log = self._open_log(segment)
         return log.span(offset)
 
-    def _open_log(self, segment: Segment) -> _OpenLog:
+    def _open_log(self, segment: Segment) -> OpenLog:
         fd = os.open(self._layout.segment(segment.base), os.O_RDONLY | os.O_CLOEXEC)
         self._close_log()
         index = bisect_right(self._bases, segment.base)
         bound = self._bases[index] if index < len(self._bases) else None
-        self._log = _OpenLog(segment.base, fd, segment.end, bound, growing=not segment.finished)
+        self._log = OpenLog(segment.base, fd, segment.end, bound, growing=not segment.finished)
         return self._log
 
     def _close_log(self) -> None:

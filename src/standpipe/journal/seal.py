@@ -15,9 +15,10 @@ A seal file is one line: a JSON object with these keys in this order, without sp
     gaps         [{"kind":…,"offset":…,"length":…,"time":…}, …]: incidents that may have lost bytes
     signature    null: unsigned
 
-**Which gaps a seal names.** Those whose offset lies in [base, end], the end included: a power-loss gap begins exactly at
-the end of the tail that it follows, and a failed fsync's range exactly where the failed file stops to count. Also every
-``dropped`` range that no earlier seal has named: the dropped segments took their own seals with them. Each is named once.
+**Which gaps a seal names.** Those whose offset lies in [base, end], the end included: a power-loss gap begins exactly
+at the end of the tail that it follows, and a failed fsync's range exactly where the failed file stops to count. Also
+every ``dropped`` range that no earlier seal has named: the dropped segments took their own seals with them. Each gap is
+named once.
 """
 
 from __future__ import annotations
@@ -132,7 +133,7 @@ def _checked(entry: Mapping[str, Any]) -> Seal:
     for name in ("first_time", "last_time", "signature"):
         _need(_is_text_or_null(getattr(seal, name)), f"{name} is no text")
     _need(isinstance(seal.sealed_at, str), "sealed_at is no text")
-    _need(seal.sealed_at_seconds is not None, "sealed_at is no time")
+    datetime.fromisoformat(seal.sealed_at)
     return seal
 
 
@@ -189,7 +190,7 @@ def collect_gaps(
 
 
 def _names_range(seal: Seal, start: int, end: int) -> bool:
-    """Does one of the seal's gaps cover [start, end)?"""
+    """Tell whether one of the seal's gaps covers [start, end)."""
     return any(gap.offset <= start and end <= gap.offset + (gap.length or 0) for gap in seal.gaps)
 
 

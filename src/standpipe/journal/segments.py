@@ -43,7 +43,7 @@ class Segment:
 
     @property
     def has_data(self) -> bool:
-        """Are its bytes still there, in any form?"""
+        """Tell whether its bytes are still there, in any form."""
         return self.stored != "none"
 
 

@@ -35,6 +35,7 @@ import select
 from collections import deque
 
 from standpipe.journal import incidents
+from standpipe.journal.atomic import unlink_if_there
 from standpipe.journal.layout import SEGMENT_SUFFIX, Layout, segment_file_name
 from standpipe.journal.rescue import rescue
 from standpipe.journal.segment import Segment, finish, name_next, prepare_next
@@ -121,13 +122,14 @@ class Syncer:
         poll = select.poll()
         poll.register(self._wake_read, select.POLLIN)
         while not self._stopping:
-            again = RETRY_SECONDS if self._step() else min(self._fsync_seconds, MEASURE_SECONDS)
+            again = RETRY_SECONDS if self.step() else min(self._fsync_seconds, MEASURE_SECONDS)
             if poll.poll(again * 1000):
                 os.read(self._wake_read, 4096)
-        self._step()
+        self.step()
         if not self._sync(self._current) and not self._handed:
             self._handed.append(self._current)  # the draining thread has stopped, so we may take it
             self._serve_handed()
+        self._discard_prepared()
         self._incidents.flush()
         self.stopped = True
         self._wake_writer()
@@ -137,7 +139,7 @@ class Syncer:
         """Is every byte that was written on disk?"""
         return not (self._failed or self._handed) and self._current.length == self._current.synced_length
 
-    def _step(self) -> bool:
+    def step(self) -> bool:
         """Do what is due; return whether something has to be tried again soon."""
         waiting = self._rescue_closed() or self._serve_handed()
         self._disk_trouble = self._disk_trouble and waiting
@@ -207,9 +209,7 @@ class Syncer:
         return False
 
     def _copy_unsafe(self, failed: Segment) -> Segment | None:
-        if self._prepared >= 0:
-            os.close(self._prepared)  # the copy takes the name `next`
-            self._prepared = -1
+        self._discard_prepared()  # the copy takes the name `next`
         try:
             copy = rescue(self._layout, failed, self._clock())
         except OSError as error:
@@ -220,6 +220,12 @@ class Syncer:
         self._note(incidents.IO_ERROR, copy.base, copy.length, {"segment": name})
         self._log.warning("the unsafe bytes of a failed segment were copied and synced", segment=name, offset=copy.base)
         return copy
+
+    def _discard_prepared(self) -> None:
+        if self._prepared >= 0:
+            os.close(self._prepared)
+            self._prepared = -1
+            unlink_if_there(self._layout.next_segment)
 
     def _go_on_with(self, segment: Segment) -> None:
         self._current = segment

@@ -1,0 +1,97 @@
+"""`standpipe keep`: seal, compress and retain the segments of one journal."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from standpipe.config import apply_flags, default_config, resolve
+from standpipe.config_file import load_config, volume_bytes
+from standpipe.journal.keeper import KeeperSettings
+from standpipe.journal.retention import Limits
+from standpipe.observe.log import Log
+from standpipe.processes.keep import NO_FD, KeepSettings, run_keep
+from standpipe.units import parse_size
+
+if TYPE_CHECKING:
+    from standpipe.config import Config
+
+EPILOG = """\b
+Examples:
+  standpipe keep --journal /var/lib/standpipe           until SIGTERM
+  standpipe keep --journal /var/lib/standpipe --once    one pass, for a look
+
+\b
+Exit status: 0 done; 2 the journal cannot be understood, another keep works on
+it, or (with --once) a step failed; 64 usage or config.
+"""
+
+
+def keeper_settings(config: Config) -> KeeperSettings:
+    """Return what the resolved config says about keeping."""
+    journal = config.journal
+    if journal.max_size_bytes is None or journal.segment_size_bytes is None:
+        raise ValueError("the config is not resolved")
+    limits = Limits(
+        age_seconds=journal.retain_age_seconds,
+        size_bytes=journal.retain_size_bytes,
+        cap_bytes=journal.max_size_bytes,
+        segment_size_bytes=journal.segment_size_bytes,
+        on_full=journal.on_full,
+    )
+    return KeeperSettings(sinks=tuple(sink.name for sink in config.sinks), limits=limits)
+
+
+def _load(config_path: str | None, journal: str | None, max_size: int | None) -> Config:
+    config = apply_flags(default_config() if config_path is None else load_config(config_path), journal=journal)
+    if max_size is not None:
+        config = replace(config, journal=replace(config.journal, max_size_bytes=max_size))
+    return resolve(config, *volume_bytes(config.journal.path))
+
+
+def _size(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
+    try:
+        return None if value is None else parse_size(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@click.command(name="keep", epilog=EPILOG)
+@click.option("--journal", metavar="DIR", help="The journal's directory. Beats journal.path of the config.")
+@click.option("--config", "config_path", metavar="FILE", help="The config: limits, on_full, and the sinks' names.")
+@click.option(
+    "--max-size", metavar="SIZE", callback=_size, help="The journal's cap (10GiB, or bytes). Beats the config."
+)
+@click.option("--once", is_flag=True, help="Do one full pass, then exit.")
+@click.option("--ready-fd", type=int, default=NO_FD, hidden=True)
+@click.option("--parent-pid", type=int, hidden=True)
+@click.option("--lock-wait", metavar="SECONDS", type=click.FloatRange(min=0), default=0.0, hidden=True)
+def command(
+    *,
+    journal: str | None,
+    config_path: str | None,
+    max_size: int | None,
+    once: bool,
+    ready_fd: int,
+    parent_pid: int | None,
+    lock_wait: float,
+) -> int:
+    """Seal closed segments, compress them, and delete what has been delivered.
+
+    `standpipe run` starts this by itself; alone it is for people who have a supervisor of their own. A segment is
+    deleted only when every sink of the config has delivered it, unless journal.on_full is drop-oldest. SIGTERM: finish
+    the step under way and exit.
+    """
+    config = _load(config_path, journal, max_size)
+    settings = KeepSettings(
+        journal=os.path.abspath(config.journal.path),
+        keeper=keeper_settings(config),
+        once=once,
+        ready_fd=ready_fd,
+        parent_pid=parent_pid,
+        lock_wait_seconds=lock_wait,
+    )
+    return run_keep(settings, Log("keep"))

@@ -1,0 +1,99 @@
+"""`standpipe run`."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from standpipe.config_file import load_settings
+from standpipe.errors import UsageError
+from standpipe.journal import identity
+from standpipe.journal.cursor import read_cursor
+from standpipe.journal.layout import Layout
+from standpipe.journal.reader import JournalReader
+from standpipe.observe.log import Log
+from standpipe.processes.spawn import READY_DESCRIPTOR, bare_python, full_python
+from standpipe.processes.supervise import Child, RunSettings, Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from standpipe.config import Config
+
+LOCK_WAIT_SECONDS = "10"  # a predecessor that was killed may still be inside a write to a slow disk
+
+
+def child_commands(config: Config, config_path: str | None) -> list[Child]:
+    """Return our three children with everything they need to be told."""
+    journal = config.journal
+    common = ["--journal", journal.path, "--lock-wait", LOCK_WAIT_SECONDS]
+    common += ["--ready-fd", str(READY_DESCRIPTOR), "--parent-pid", str(os.getpid())]
+    file = ["--config", config_path] if config_path else []
+    capture = ["--fifo", str(config.source.fifo), "--on-full", journal.on_full]
+    capture += ["--segment-size", str(journal.segment_size_bytes), "--max-size", str(journal.max_size_bytes)]
+    capture += ["--fsync", f"{int(journal.fsync_seconds * 1000)}ms"]
+    capture += ["--seal-every", f"{int(journal.seal_every_seconds * 1000)}ms"]
+    capture += ["--deadline", f"{int(config.shutdown.deadline_seconds * 1000)}ms"]
+    return [
+        Child("capture", bare_python(["capture", *capture, *common])),
+        Child("keep", full_python(["keep", *file, "--max-size", str(journal.max_size_bytes), *common])),
+        Child("ship", full_python(["ship", *file, *common])),
+    ]
+
+
+def undelivered_bytes(config: Config) -> Callable[[], int]:
+    """Return a function that says how many bytes of the journal the slowest sink has not acknowledged."""
+    layout = Layout(config.journal.path)
+    reader = JournalReader(layout)
+
+    def count() -> int:
+        lags = []
+        for sink in config.sinks:
+            cursor = read_cursor(layout.cursor(sink.name))
+            lags.append(reader.end - (cursor.offset if cursor else reader.base))
+        return max(0, *lags) if lags else 0
+
+    return count
+
+
+@click.command("run", context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
+@click.option("--fifo", metavar="PATH", help="Vault's audit FIFO; created with mode 0600 where it is missing.")
+@click.option("--journal", metavar="DIR", help="The journal's directory. Default: the config's, /var/lib/standpipe.")
+@click.option("--config", "config_path", metavar="FILE", help="The YAML config; flags beat it.")
+@click.argument("command_line", metavar="-- COMMAND…", nargs=-1, type=click.UNPROCESSED, required=True)
+def command(fifo: str | None, journal: str | None, config_path: str | None, command_line: tuple[str, ...]) -> None:
+    """Supervise COMMAND (Vault), and put its audit log on stdout through a journal.
+
+    Makes the FIFO and holds it open, starts capture, keep and ship and restarts them when they die, then starts COMMAND,
+    which it never restarts. Point Vault's file audit device at the FIFO. TERM, INT, HUP, QUIT, USR1, USR2 and WINCH are
+    forwarded to COMMAND; when it ends, what was captured is delivered, for `shutdown.deadline` (20 s) at most.
+
+    stdout carries audit records only. Our messages, and COMMAND's stdout and stderr, go to stderr.
+
+    \b
+    Exit status:
+      N      COMMAND's own; 128+n if signal n ended it
+      64     the command line or the config is wrong
+      125    standpipe failed before COMMAND was started
+      126    COMMAND cannot be executed
+      127    COMMAND was not found
+
+    \b
+    Examples:
+      standpipe run --fifo /vault/audit/pipe -- vault server -config=/vault/config
+      standpipe run --config standpipe.yaml -- bao server -config=/openbao/config
+    """
+    config = load_settings(config_path, fifo=fifo, journal=journal)
+    if config.source.fifo is None:
+        raise UsageError("no FIFO was named", "Give --fifo PATH, or source.fifo in the config")
+    log = Log("run")
+    layout = Layout(config.journal.path)
+    identity.open_or_create(layout, os.uname().nodename, time.time())
+    settings = RunSettings(
+        config.source.fifo, layout.reserve, command_line, os.environ, config.shutdown.deadline_seconds
+    )
+    supervisor = Supervisor(settings, child_commands(config, config_path), undelivered_bytes(config), log)
+    click.get_current_context().exit(supervisor.run())

@@ -1,0 +1,257 @@
+"""From the parsed YAML to settings, or to everything that is wrong with it. Pure: the disk's figures are arguments."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from standpipe.config_keys import SINK_TYPES_NOT_IN_THIS_RELEASE
+from standpipe.config_problem import ConfigError, Problem, quote
+from standpipe.config_section import Section
+from standpipe.journal.layout import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+DEFAULT_MAX_SIZE_BYTES = 10 * GIB  # hours of a busy Vault, and still small beside a usual volume
+DEFAULT_FREE_DIVISOR = 2  # never plan with more than half of what is free: others write to the volume too
+DEFAULT_SEGMENTS = 8  # a journal at its cap should be able to give back a part of itself
+MIN_DEFAULT_SEGMENT_BYTES = 64 * KIB
+MAX_DEFAULT_SEGMENT_BYTES = 64 * MIB
+SEGMENT_GRAIN_BYTES = 4 * KIB  # whole pages
+MIN_SEGMENTS = 2  # one that is being written and one that may go
+
+SINK_NAME_PATTERN = re.compile(r"[a-z0-9-]{1,63}")  # it is a file's name and a metric's label
+
+
+@dataclass(frozen=True, slots=True)
+class SourceConfig:
+    """Where the records come from. ``fifo`` is None where neither file nor flag named one."""
+
+    fifo: str | None
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class JournalConfig:
+    """The journal. The sizes that are None depend on the disk: ``resolve`` fills them."""
+
+    path: str
+    segment_size_bytes: int | None
+    max_size_bytes: int | None
+    on_full: str
+    fsync_seconds: float
+    seal_every_seconds: float
+    retain_age_seconds: float
+    retain_size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class StdoutSinkConfig:
+    """The sink that writes to stdout. ``start`` is None where the file does not say."""
+
+    name: str
+    format: str
+    start: str | None
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ShutdownConfig:
+    """How an orderly stop goes."""
+
+    deadline_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings. No sink at all is allowed: journal only."""
+
+    source: SourceConfig
+    journal: JournalConfig
+    sinks: tuple[StdoutSinkConfig, ...]
+    shutdown: ShutdownConfig
+
+
+DEFAULT_SINKS = (StdoutSinkConfig("stdout", "raw", None, MappingProxyType({})),)
+
+
+def parse_config(data: object) -> Config:
+    """Check what the YAML parser made of the file (None where it was empty) and return the settings.
+
+    Raises ConfigError with everything that is wrong, and never anything else, whatever ``data`` is.
+    """
+    top = Section("", "", data if isinstance(data, dict) else {})
+    if data is not None and not isinstance(data, dict):
+        raise ConfigError([Problem("(whole file)", "", "is not a map of sections", "See docs/configuration.md")])
+    top.check_names()
+    config = Config(
+        source=_parse_source(top.below("source")),
+        journal=_parse_journal(top.below("journal")),
+        sinks=_parse_sinks(top.below("sinks")) if "sinks" in top.values else DEFAULT_SINKS,
+        shutdown=_parse_shutdown(top.below("shutdown")),
+    )
+    if top.problems:
+        raise ConfigError(top.problems)
+    return config
+
+
+def default_config() -> Config:
+    """Return the settings where there is no file: journal on, one sink ``stdout``, raw."""
+    return parse_config(None)
+
+
+def _parse_source(section: Section) -> SourceConfig:
+    section.check_names()
+    return SourceConfig(fifo=section.text("fifo"), prefix=section.text("prefix") or "")
+
+
+def _parse_journal(section: Section) -> JournalConfig:
+    section.check_names()
+    retain = section.below("retain")
+    retain.check_names()
+    retain_size_bytes = retain.size_bytes("size") or 0
+    journal = JournalConfig(
+        path=section.text("path") or "",
+        segment_size_bytes=section.size_bytes("segment_size"),
+        max_size_bytes=section.size_bytes("max_size"),
+        on_full=section.text("on_full") or "",
+        fsync_seconds=section.seconds("fsync"),
+        seal_every_seconds=section.seconds("seal_every"),
+        retain_age_seconds=retain.seconds("age"),
+        retain_size_bytes=retain_size_bytes,
+    )
+    if journal.max_size_bytes is None:
+        return journal
+    problem = _max_size_problem(journal.max_size_bytes, journal.segment_size_bytes)
+    if problem:
+        section.problems.append(problem)
+    if retain_size_bytes > journal.max_size_bytes and "size" in retain.values:
+        retain.report("size", size_text(retain_size_bytes), "is more than journal.max_size", "Use max_size or less")
+    return replace(journal, retain_size_bytes=min(retain_size_bytes, journal.max_size_bytes))
+
+
+def _parse_sinks(section: Section) -> tuple[StdoutSinkConfig, ...]:
+    sinks: list[StdoutSinkConfig] = []
+    for name in section.values:
+        if not isinstance(name, str) or not SINK_NAME_PATTERN.fullmatch(name):
+            section.report(name, "", "is not a sink's name", "Use 1 to 63 of a-z, 0-9 and -")
+            continue
+        below = section.below(name, "sinks.<name>")
+        sink = _parse_sink(name, below) if isinstance(section.values[name], dict) else None
+        if sink and sinks:
+            section.report(name, "", f"writes to stdout, and so does sinks.{sinks[0].name}", "Keep one of them")
+        elif sink:
+            sinks.append(sink)
+    return tuple(sinks)
+
+
+def _parse_sink(name: str, section: Section) -> StdoutSinkConfig | None:
+    """Return the sink, or None where its type is wrong. The keys of a later release's type are not judged."""
+    given_type = section.values.get("type")
+    if isinstance(given_type, str) and given_type in SINK_TYPES_NOT_IN_THIS_RELEASE:
+        section.report("type", quote(given_type), "is not in this release", "Use stdout, or delete the sink")
+        return None
+    section.check_names()
+    sink_type = section.text("type")
+    if "type" not in section.values:
+        section.report("type", "", "is missing", "Write type: stdout")
+    record_format = section.text("format") or ""
+    if "add" in section.values and record_format != "gcp":
+        section.report("add", "", "works with format gcp only", "Delete the key, or use format: gcp")
+    sink = StdoutSinkConfig(
+        name=name,
+        format=record_format,
+        start=section.text("start"),
+        labels=MappingProxyType(section.labels("add")),
+    )
+    return sink if sink_type else None
+
+
+def _parse_shutdown(section: Section) -> ShutdownConfig:
+    section.check_names()
+    return ShutdownConfig(deadline_seconds=section.seconds("deadline"))
+
+
+def size_text(size_bytes: int) -> str:
+    """Return a size as the config writes it, in the largest unit that keeps it whole."""
+    for unit_bytes, unit in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
+        if size_bytes and size_bytes % unit_bytes == 0:
+            return f"{size_bytes // unit_bytes}{unit}"
+    return f"{size_bytes}B"
+
+
+def _max_size_problem(max_size_bytes: int, segment_size_bytes: int | None) -> Problem | None:
+    """Return what is wrong with a cap beside a segment size, which is None where the default will be taken."""
+    smallest = MIN_SEGMENTS * (segment_size_bytes or MIN_DEFAULT_SEGMENT_BYTES)
+    if max_size_bytes >= smallest:
+        return None
+    reason = "twice segment_size" if segment_size_bytes else "two of the smallest default segments"
+    remedy = f"Use {size_text(smallest)} or more, or a smaller journal.segment_size"
+    value = size_text(max_size_bytes)
+    return Problem("journal.max_size", value, f"is less than {size_text(smallest)}, {reason}", remedy)
+
+
+def default_segment_size_bytes(max_size_bytes: int) -> int:
+    """Return an eighth of the cap in whole pages, within 64 KiB and 64 MiB."""
+    eighth = max_size_bytes // DEFAULT_SEGMENTS
+    bounded = min(max(eighth, MIN_DEFAULT_SEGMENT_BYTES), MAX_DEFAULT_SEGMENT_BYTES)
+    return bounded - bounded % SEGMENT_GRAIN_BYTES
+
+
+def resolve(config: Config, free_bytes: int, own_bytes: int) -> Config:
+    """Fill the sizes that depend on the disk, and check what only the complete settings show.
+
+    ``free_bytes`` is what the journal's volume has left, ``own_bytes`` what the journal takes of it already. The
+    default cap is half of their sum, so it does not shrink as the journal grows. Raises ConfigError.
+    """
+    journal = config.journal
+    max_size_bytes = journal.max_size_bytes
+    if max_size_bytes is None:
+        max_size_bytes = min(DEFAULT_MAX_SIZE_BYTES, (free_bytes + own_bytes) // DEFAULT_FREE_DIVISOR)
+    problems = [_fifo_problem(config), _max_size_problem(max_size_bytes, journal.segment_size_bytes)]
+    if any(problems):
+        raise ConfigError([problem for problem in problems if problem])
+    segment_size_bytes = journal.segment_size_bytes or default_segment_size_bytes(max_size_bytes)
+    resolved = replace(
+        journal,
+        max_size_bytes=max_size_bytes,
+        segment_size_bytes=segment_size_bytes,
+        retain_size_bytes=min(journal.retain_size_bytes, max_size_bytes),
+    )
+    return replace(config, journal=resolved)
+
+
+def _fifo_problem(config: Config) -> Problem | None:
+    """Return a problem where Vault's FIFO is the journal or its reserve: bytes would run in a circle."""
+    fifo = config.source.fifo
+    journal = config.journal.path
+    if fifo is None or PurePosixPath(fifo) not in (PurePosixPath(journal), PurePosixPath(Layout(journal).reserve)):
+        return None
+    return Problem("source.fifo", quote(fifo), "is a path of the journal itself", "Give the FIFO a path of its own")
+
+
+def apply_flags(config: Config, *, fifo: str | None = None, journal: str | None = None) -> Config:
+    """Return the settings with those of the command line in place of the file's; None leaves the file's.
+
+    Raises ConfigError where a flag is empty.
+    """
+    problems = [
+        Problem(flag, '""', "is empty", "Give a path, or leave the flag out")
+        for flag, value in (("--fifo", fifo), ("--journal", journal))
+        if value == ""
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return replace(
+        config,
+        source=config.source if fifo is None else replace(config.source, fifo=fifo),
+        journal=config.journal if journal is None else replace(config.journal, path=journal),
+    )

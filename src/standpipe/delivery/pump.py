@@ -1,0 +1,183 @@
+"""Cursor → batch → stdout → acknowledge.
+
+The cursor's `writing` mark is set before the first byte of a batch and taken away with the acknowledgement, in one
+pwrite each, so a start after SIGKILL knows which bytes may have reached the reader. A batch is acknowledged when
+the pipe or file has taken all of it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from standpipe.delivery import resume as resuming
+from standpipe.errors import JournalError
+from standpipe.journal import incidents
+from standpipe.journal.cursor import Cursor, CursorFile
+from standpipe.journal.reader import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from standpipe.delivery.batching import Batch, Batcher
+    from standpipe.delivery.waiting import Waiting
+    from standpipe.journal.reader import JournalReader
+    from standpipe.observe.log import Log
+    from standpipe.sinks.stdout import Output
+
+BROKEN_RETRY_SECONDS = 1.0  # a pipe whose reader has gone may get a new one (a FIFO); asking costs one system call
+ALIGN_BYTES = 64 << 10  # a block of the search for the beginning of a record
+
+
+class Pump:
+    """Delivers one journal to stdout."""
+
+    def __init__(
+        self,
+        sink: str,
+        reader: JournalReader,
+        cursor: CursorFile,
+        output: Output,
+        wait: Waiting,
+        incident_queue: incidents.IncidentQueue,
+        log: Log,
+    ) -> None:
+        self._sink = sink
+        self._reader = reader
+        self._cursor = cursor
+        self._output = output
+        self._wait = wait
+        self._incidents = incident_queue
+        self._log = log
+        self._told_broken = False
+        self._told_cursor = False
+        self._repeat_end = 0
+
+    def begin(self, start: str | None, *, other_sinks_known: bool) -> Cursor:
+        """Decide where to go on, record what may be repeated, and return the state to go on from."""
+        base, end = self._reader.base, self._reader.end
+        state = self._cursor.state
+        if state is not None:
+            plan = resuming.resume(state, resuming.Output(self._output.name, self._output.capacity_bytes), base, end)
+        elif self._cursor.damaged:
+            plan = resuming.lost_cursor(base, end)
+        else:
+            plan = resuming.first_start(start, other_sinks_known=other_sinks_known, base=base, end=end)
+        offset = self._align(plan.offset, base) if plan.align else plan.offset
+        if plan.incident:
+            self._record_resume(plan, offset, state)
+        if plan.end_fragment:
+            self._send_all(lambda sent: self._output.send_bytes(b"\n"[sent:]), 1)
+        self._repeat_end = plan.repeat_end or 0
+        after = state.after if state and state.offset == offset else offset
+        self._update(offset=offset, after=after, writing=None, output=self._output.name, unread=None)
+        return Cursor(offset, after)
+
+    def _record_resume(self, plan: resuming.Resume, offset: int, state: Cursor | None) -> None:
+        detail: dict[str, object] = {"sink": self._sink, "cursor_was": state.offset if state else None}
+        length = plan.repeat_end - offset if plan.repeat_end is not None else 0
+        self._incidents.add(plan.incident or "", offset, length, detail, time.time())
+        self._incidents.flush()
+        self._log.warning(
+            f"sink {self._sink} goes on at another place than it stopped",
+            kind=plan.incident,
+            offset=offset,
+            may_repeat_bytes=length,
+        )
+
+    def _align(self, offset: int, base: int) -> int:
+        """Return the beginning of the record that holds the byte at offset."""
+        end = offset
+        while end > base:
+            start = max(base, end - ALIGN_BYTES)
+            try:
+                found = self._reader.read(start, end - start).rfind(b"\n")
+            except JournalError:
+                return offset
+            if found >= 0:
+                return start + found + 1
+            end = start
+        return base
+
+    def run(self, batcher: Batcher, offset: int) -> int:
+        """Deliver until told to stop; return the offset reached."""
+        while not self._wait.stop_now:
+            batch = batcher.next(offset)
+            if batch is None:
+                self._incidents.flush()
+                if not self._wait.draining:
+                    self._wait.for_data()
+                    continue
+                batch = batcher.last(offset)
+                if batch is None:
+                    break
+            if not self._deliver(batch):
+                break
+            offset = batch.next_offset
+        return offset
+
+    def end(self) -> None:
+        """Record, for the next start, how much the reader has not taken. Raises OSError."""
+        state = self._cursor.state
+        if state is not None and state.writing is None:
+            self._update(unread=self._output.unread_bytes)
+        self._incidents.flush()
+        self._cursor.close()
+
+    def _deliver(self, batch: Batch) -> bool:
+        self._note_torn(batch)
+        self._update(writing=batch.end)
+        if batch.payload is not None:
+            payload = batch.payload
+            sent = self._send_all(lambda done: self._output.send_bytes(payload[done:] if done else payload), len(payload))
+        else:
+            sent = self._send_all(lambda done: self._send_raw(batch.start + done, batch.end), batch.end - batch.start)
+        if sent and batch.suffix:
+            sent = self._send_all(lambda _: self._output.send_bytes(batch.suffix), len(batch.suffix))
+        if sent:
+            self._update(offset=batch.next_offset, after=batch.after, writing=None)
+        return sent
+
+    def _send_all(self, send: Callable[[int], int], length: int) -> bool:
+        """Call send(bytes done so far) until all has gone; False if we were told to stop meanwhile."""
+        done = 0
+        while done < length:
+            try:
+                done += send(done)
+            except OSError as error:
+                self._tell_broken(error)
+                self._wait.pause(BROKEN_RETRY_SECONDS)
+            else:
+                self._told_broken = False
+            if done < length and self._wait.stop_now:
+                return False
+        return True
+
+    def _send_raw(self, start: int, end: int) -> int:
+        """Send raw bytes from one segment; return how many."""
+        span = self._reader.span(start)
+        if isinstance(span, Span):
+            return self._output.send_file(span.fd, span.file_offset, min(span.end, end) - start)
+        return self._output.send_bytes(self._reader.read(start, end - start))
+
+    def _tell_broken(self, error: OSError) -> None:
+        if not self._told_broken:
+            self._told_broken = True
+            self._log.error("stdout cannot be written to; records stay in the journal meanwhile", error=error.strerror)
+
+    def _note_torn(self, batch: Batch) -> None:
+        fresh = [record for record in batch.torn if record.offset >= self._repeat_end]
+        if fresh:
+            length = fresh[-1].end - fresh[0].offset
+            detail: dict[str, object] = {"records": len(fresh), "bytes": sum(record.length for record in fresh)}
+            self._incidents.add(incidents.TORN, fresh[0].offset, length, detail, time.time())
+
+    def _update(self, **changes: object) -> None:
+        """Save the cursor. Where the disk refuses, records still go out; a later kill repeats more of them."""
+        try:
+            self._cursor.update(**changes)
+            self._told_cursor = False
+        except OSError as error:
+            if not self._told_cursor:
+                self._told_cursor = True
+                self._log.error("the cursor cannot be saved; a restart would repeat records", error=error.strerror)

@@ -1,0 +1,66 @@
+"""Gaps that were recorded when they came to be: by incidents, by seals, and by the mark of a failed fsync. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from standpipe.evidence.journal_facts import INCIDENTS_FILE
+
+if TYPE_CHECKING:
+    from standpipe.evidence.intervals import Interval
+    from standpipe.evidence.journal_facts import JournalFacts
+
+LOST = "yes"
+MAYBE_LOST = "maybe"
+NOT_LOST = "no"
+
+IO_ERROR = "io-error"
+# What a recorded gap means for the bytes in it. A kind that is not listed here, named by a seal, may have lost bytes.
+LOSS_BY_KIND = {
+    "dropped": LOST,
+    "truncated": LOST,
+    "power-loss": MAYBE_LOST,
+    IO_ERROR: MAYBE_LOST,
+    "source-rolled-back": NOT_LOST,
+}
+# Kinds that speak of bytes which are in the journal, or never reached it: they explain no missing address.
+NOT_EXPLAINING_KINDS = frozenset({"truncated", "source-rolled-back"})
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedGap:
+    """A gap on record. ``start`` and ``end`` are null where none were named. ``lost``: yes, maybe or no."""
+
+    kind: str
+    start: int | None
+    end: int | None
+    lost: str
+    detail: str
+
+    def explains(self) -> Interval | None:
+        """Return the addresses that may hold nothing because of this gap."""
+        if self.start is None or self.end is None or self.kind in NOT_EXPLAINING_KINDS:
+            return None
+        return self.start, self.end
+
+
+def collect_recorded_gaps(facts: JournalFacts) -> tuple[RecordedGap, ...]:
+    """Return every recorded gap once, from incidents, seals and failure marks."""
+    found: dict[tuple[str, int | None, int | None], RecordedGap] = {}
+    in_seals = [gap for segment in facts.segments if segment.seal for gap in segment.seal.gaps]
+    for gap in (*facts.recorded, *in_seals):
+        if gap.kind in LOSS_BY_KIND or gap.recorded_in != INCIDENTS_FILE:
+            lost = LOSS_BY_KIND.get(gap.kind, MAYBE_LOST)
+            found.setdefault(
+                (gap.kind, gap.start, gap.end), RecordedGap(gap.kind, gap.start, gap.end, lost, gap.detail)
+            )
+    io_errors = [gap.start for gap in found.values() if gap.kind == IO_ERROR and gap.start is not None]
+    for segment in facts.segments:
+        ends = [segment.base + copy.size for copy in segment.copies]
+        end = max(ends, default=segment.base)
+        if segment.failed_mark and not any(segment.base <= start <= end for start in io_errors):
+            found[(IO_ERROR, segment.base, end)] = RecordedGap(
+                IO_ERROR, segment.base, end, MAYBE_LOST, "an fsync of this segment failed"
+            )
+    return tuple(sorted(found.values(), key=lambda gap: (gap.start or 0, gap.end or 0, gap.kind)))

@@ -1,0 +1,275 @@
+"""Read a whole journal, live or at rest, and hand what is seen to evidence.journal_check.
+
+Nothing is locked and nothing is written. keep may seal, compress or delete segments while we read: a file that has gone
+makes us list again and go on, and a bad verdict is spoken only when two listings in a row lead to it. What was read
+once is not read again. Memory holds one block and one small entry a segment.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from standpipe.errors import JournalError
+from standpipe.evidence.journal_check import Findings, check
+from standpipe.evidence.journal_facts import INCIDENTS_FILE, CopyFacts, GapFacts, JournalFacts, SealFacts, SegmentFacts
+from standpipe.evidence.seal_facts import seal_facts
+from standpipe.journal import identity, incidents
+from standpipe.journal.cursor import read_cursor
+from standpipe.journal.digest import digest_blocks
+from standpipe.journal.frames import FrameFile
+from standpipe.journal.layout import (
+    COMPRESSED_SUFFIX,
+    FAILED_SUFFIX,
+    SEAL_SUFFIX,
+    SEGMENT_SUFFIX,
+    TEMPORARY_SUFFIX,
+    Layout,
+)
+from standpipe.journal.listing import read_listing
+from standpipe.journal.seal import SEAL_BYTES_MAX
+from standpipe.journal.segments import group_by_base
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BLOCK_BYTES = 1 << 20  # one read: large beside a system call, small beside memory
+LISTINGS_MAX = 100  # keep may change the journal under us this often; each change costs one short listing
+GONE_ERRORS = (errno.ENOENT, errno.ESTALE)
+
+Progress = Callable[[int, int], None]  # bytes read so far, bytes listed in all
+Parts = dict[str, tuple[int, int]]  # suffix → size in bytes, mode
+
+
+class _GoneError(Exception):
+    """A listed file is no longer there: list again. It never leaves this module."""
+
+
+@dataclass(slots=True)
+class _Meter:
+    """How far we are, in bytes on disk."""
+
+    progress: Progress
+    done: int = 0
+    total: int = 0
+
+    def add(self, count: int) -> None:
+        self.done += count
+        self.progress(self.done, max(self.done, self.total))
+
+
+def _limited(blocks: Iterator[bytes], limit: int) -> Iterator[bytes]:
+    """Yield the first limit bytes; read no block more than these need."""
+    left = limit
+    while left > 0:
+        block = next(blocks, b"")
+        if not block:
+            return
+        yield block[:left]
+        left -= len(block)
+
+
+def _log_blocks(descriptor: int, meter: _Meter) -> Iterator[bytes]:
+    while block := os.read(descriptor, BLOCK_BYTES):
+        meter.add(len(block))
+        yield block
+
+
+def _read_log(path: str, covered: int | None, meter: _Meter) -> CopyFacts:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        size = os.fstat(descriptor).st_size
+        limit = size if covered is None else min(covered, size)
+        digest = digest_blocks(_limited(_log_blocks(descriptor, meter), limit))
+    finally:
+        os.close(descriptor)
+    return CopyFacts(
+        os.path.basename(path), size, digest.length, digest.sha256, digest.records, digest.first_time, digest.last_time
+    )
+
+
+def _frame_blocks(frames: FrameFile, meter: _Meter) -> Iterator[bytes]:
+    for frame, block in zip(frames.frames, frames.blocks(), strict=True):
+        meter.add(frame.compressed_size)
+        if block:
+            yield block
+
+
+def _read_compressed(path: str, covered: int | None, meter: _Meter) -> CopyFacts:
+    name = os.path.basename(path)
+    try:
+        frames = FrameFile(path)
+        try:
+            limit = frames.raw_size if covered is None else min(covered, frames.raw_size)
+            digest = digest_blocks(_limited(_frame_blocks(frames, meter), limit))
+        finally:
+            frames.close()
+    except JournalError as error:
+        return CopyFacts(name, 0, 0, "", 0, error=error.message)
+    return CopyFacts(
+        name, frames.raw_size, digest.length, digest.sha256, digest.records, digest.first_time, digest.last_time
+    )
+
+
+def _read_copy(path: str, covered: int | None, meter: _Meter) -> CopyFacts:
+    """Read one data file. Raises _GoneError where it is no longer there."""
+    try:
+        reader = _read_compressed if path.endswith(COMPRESSED_SUFFIX) else _read_log
+        return reader(path, covered, meter)
+    except OSError as error:
+        if error.errno in GONE_ERRORS:
+            raise _GoneError from error
+        name = os.path.basename(path)
+        return CopyFacts(name, 0, 0, "", 0, unreadable=error.strerror or str(error))
+
+
+def _read_seal(path: str) -> SealFacts | str:
+    """Return what a seal file says, or why it cannot be read. Raises _GoneError where it is no longer there."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(SEAL_BYTES_MAX + 1)
+    except OSError as error:
+        if error.errno in GONE_ERRORS:
+            raise _GoneError from error
+        return f"{os.path.basename(path)}: {error.strerror}"
+    return seal_facts(os.path.basename(path), data)
+
+
+def _as_gap(entry: dict[str, object]) -> GapFacts:
+    offset, length = entry.get("offset"), entry.get("length")
+    start = offset if isinstance(offset, int) else None
+    end = start + length if start is not None and isinstance(length, int) else None
+    return GapFacts(str(entry["kind"]), start, end, INCIDENTS_FILE, f"recorded at {entry.get('time')}")
+
+
+def _read_cursors(layout: Layout) -> tuple[tuple[str, int], ...]:
+    found = []
+    for name in _names(layout.cursors):
+        cursor = None if name.endswith(TEMPORARY_SUFFIX) else read_cursor(layout.cursor(name))
+        if cursor is not None:
+            found.append((name, cursor.offset))
+    return tuple(found)
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return sorted(os.listdir(directory))
+    except FileNotFoundError:
+        return []
+
+
+def _count_lines(path: str) -> int:
+    with open(path, "rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(BLOCK_BYTES), b""))
+
+
+def _count_dead_letters(layout: Layout) -> tuple[tuple[str, int], ...]:
+    suffix = ".jsonl"
+    return tuple(
+        (name.removesuffix(suffix), _count_lines(f"{layout.deadletter}/{name}"))
+        for name in _names(layout.deadletter)
+        if name.endswith(suffix)
+    )
+
+
+def _list(layout: Layout) -> dict[int, Parts]:
+    os.stat(layout.segments)  # a journal without this directory was not emptied by retention
+    files, _ = read_listing(layout, {})
+    return group_by_base((name, size, mode) for name, (size, mode) in files.items())
+
+
+def _data_suffixes(parts: Parts) -> list[str]:
+    """Return under which suffixes a segment's bytes are there; readers take the first."""
+    return [suffix for suffix in (SEGMENT_SUFFIX, COMPRESSED_SUFFIX) if suffix in parts]
+
+
+class _Scan:
+    """One verification: lists as often as it must, reads each file once."""
+
+    def __init__(self, layout: Layout, progress: Progress) -> None:
+        self._layout = layout
+        self._identity = identity.read(layout)
+        self._meter = _Meter(progress)
+        self._copies: dict[tuple[int, str, int, int | None], CopyFacts] = {}
+
+    def facts(self) -> JournalFacts:
+        """Return the facts of one listing. Raises _GoneError where a file went before it was read."""
+        cursors = _read_cursors(self._layout)
+        listing = _list(self._layout)
+        self._meter.total = sum(parts[suffix][0] for parts in listing.values() for suffix in _data_suffixes(parts))
+        bases = sorted(listing)
+        data_bases = [base for base in bases if _data_suffixes(listing[base])]
+        following = dict(zip(data_bases, [*data_bases[1:], None][: len(data_bases)], strict=True))
+        segments = tuple(self._segment(base, listing[base], following.get(base)) for base in bases)
+        recorded = incidents.read(self._layout.incidents)  # last: what keep dropped meanwhile is recorded by now
+        return JournalFacts(
+            journal_id=self._identity.journal_id,
+            predecessor=self._identity.predecessor,
+            segments=segments,
+            recorded=tuple(_as_gap(entry) for entry in recorded),
+            cursors=cursors,
+            repeats=tuple(_as_gap(entry) for entry in recorded if entry["kind"] == incidents.REPEAT),
+            dead_letters=_count_dead_letters(self._layout),
+        )
+
+    def _segment(self, base: int, parts: Parts, next_base: int | None) -> SegmentFacts:
+        seal = _read_seal(self._layout.segment(base, SEAL_SUFFIX)) if SEAL_SUFFIX in parts else None
+        if isinstance(seal, SealFacts) and not seal.problem and seal.base == base:
+            covered: int | None = seal.end - base
+        else:
+            covered = None if next_base is None else next_base - base
+        return SegmentFacts(
+            base=base,
+            copies=tuple(self._copy(base, suffix, parts[suffix][0], covered) for suffix in _data_suffixes(parts)),
+            seal=seal if isinstance(seal, SealFacts) else None,
+            seal_unreadable=seal if isinstance(seal, str) else "",
+            failed_mark=FAILED_SUFFIX in parts,
+        )
+
+    def _copy(self, base: int, suffix: str, size: int, covered: int | None) -> CopyFacts:
+        key = (base, suffix, size, covered)
+        found = self._copies.get(key)
+        if found is None:
+            found = self._copies[key] = _read_copy(self._layout.segment(base, suffix), covered, self._meter)
+        return found
+
+
+def _no_progress(_done: int, _total: int) -> None:
+    return
+
+
+def verify_journal(layout: Layout, *, accept_recorded: bool = False, progress: Progress = _no_progress) -> Findings:
+    """Verify a journal from its first byte to its last.
+
+    Raises JournalError where there is no journal, where its format is not ours, where its directories cannot be read,
+    or where it changes faster than it can be read.
+    """
+    scan = _Scan(layout, progress)
+    before: Findings | None = None
+    try:
+        for _ in range(LISTINGS_MAX):
+            try:
+                findings = check(scan.facts(), accept_recorded=accept_recorded)
+            except _GoneError:
+                continue
+            if findings.intact and not findings.unreadable:
+                return findings
+            if before is not None and _same_faults(before, findings):
+                return findings
+            before = findings
+    except OSError as error:
+        raise JournalError(
+            f"cannot read the journal at {layout.root}: {error.strerror}: {error.filename}",
+            "Run as the user that owns the journal, and check the volume",
+        ) from error
+    raise JournalError(
+        f"the journal at {layout.root} changed {LISTINGS_MAX} times while it was read",
+        "Try again when it is calmer, or stop keep while you verify",
+    )
+
+
+def _same_faults(before: Findings, now: Findings) -> bool:
+    return (before.holes, before.damaged, before.unreadable) == (now.holes, now.damaged, now.unreadable)

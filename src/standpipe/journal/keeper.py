@@ -1,0 +1,258 @@
+"""What keep does in one pass over a journal: seal, make room, compress. The loop around it is processes.keep.
+
+A pass looks at the directory and does the next step of each kind that is due (journal.keeping says what a step is).
+Each kind fails alone: a disk that has no room for a seal does not keep retention from making some.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from standpipe.errors import StandpipeError
+from standpipe.journal import cursor, keeping, retention
+from standpipe.journal.reader import JournalReader
+from standpipe.journal.seal_store import SealStore
+from standpipe.journal.trouble import Troubles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from standpipe.journal.identity import Identity
+    from standpipe.journal.layout import Layout
+    from standpipe.journal.segments import Segment
+    from standpipe.observe.log import Log
+
+CURSOR_SYNC_SECONDS = 1.0  # how often a moving cursor is made durable; at once when the journal needs room
+NEWER_SEALED_ENOUGH = 2  # a segment with so many sealed ones after it is compressed even if a slow sink still needs it
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperSettings:
+    """What the config says about keeping. sinks: the names of all configured sinks."""
+
+    sinks: tuple[str, ...]
+    limits: retention.Limits
+
+
+class Keeper:
+    """Keeps one journal; whoever calls it holds lock.keep."""
+
+    def __init__(self, layout: Layout, identity: Identity, settings: KeeperSettings, log: Log) -> None:
+        self._layout = layout
+        self._identity = identity
+        self._settings = settings
+        self._log = log
+        self._reader = JournalReader(layout)
+        self._seals = SealStore(layout)
+        self._cursors: dict[str, int] = {}
+        self._durable: dict[str, int] = {}
+        self._synced_at = 0.0
+        self._offset: int | None = None  # what the step under way works on, for its incident
+        self._as_found: set[int] = set()  # sealed segments that are not as sealed: left alone
+        self.troubles = Troubles(layout.incidents, log)
+
+    def start(self) -> None:
+        """Remove what an unfinished write left. Raises OSError."""
+        for name in keeping.remove_temporaries(self._layout):
+            self._log.info("removed an unfinished file", file=name)
+
+    def pass_over(self, stopping: Callable[[], bool]) -> bool:
+        """Do what is due; return whether there is more to do at once. stopping is asked between steps."""
+        more = False
+        for step, work in (
+            ("look at the journal", self._look),
+            ("seal a segment", self._seal),
+            ("delete a segment", self._retain),
+            ("compress a segment", self._compress),
+        ):
+            if stopping():
+                break
+            more = self._attempt(step, work, stopping) or more
+        self.troubles.flush()
+        return more and not stopping()
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._reader.close()
+
+    def _attempt(self, step: str, work: Callable[[Callable[[], bool]], bool], stopping: Callable[[], bool]) -> bool:
+        if not self.troubles.may_try(step, time.monotonic()):
+            return False
+        self._offset = None
+        try:
+            more = work(stopping)
+        except (OSError, StandpipeError) as error:
+            self.troubles.failed(step, error, self._offset, time.time(), time.monotonic())
+            return False
+        self.troubles.worked(step)
+        return more
+
+    # Look.
+
+    def _look(self, _stopping: Callable[[], bool]) -> bool:
+        self._seals.load(segment.base for segment in self._reader.segments if segment.sealed)
+        self._cursors = {}
+        for sink in self._settings.sinks:
+            state = cursor.read_cursor(self._layout.cursor(sink))
+            self._cursors[sink] = 0 if state is None else state.offset
+        return False
+
+    def _closed(self) -> list[Segment]:
+        """Return every segment but the last: the journal's end is found there, so it must stay as it is."""
+        return self._reader.segments[:-1]
+
+    def _newest_sealed(self) -> int | None:
+        return max((segment.base for segment in self._reader.segments if segment.sealed), default=None)
+
+    # Seal.
+
+    def _seal(self, stopping: Callable[[], bool]) -> bool:
+        """Seal finished segments in order.
+
+        Nothing is sealed before the newest seal: one that somebody took away must not come back as if it were whole.
+        """
+        while not stopping():
+            newest = self._newest_sealed()
+            waiting = [s for s in self._closed() if s.has_data and (newest is None or s.base > newest)]
+            if not waiting or not waiting[0].finished or waiting[0].stored == "zst":
+                return False
+            segment = waiting[0]
+            self._offset = segment.base
+            seal = keeping.make_seal(self._layout, self._identity, segment, self._seals.all(), newest, time.time())
+            keeping.write_seal(self._layout, seal)
+            self._seals.load(s.base for s in self._segments_after_change() if s.sealed)
+            self._log.info("sealed a segment", base=seal.base, end=seal.end, records=seal.records)
+        return True
+
+    def _segments_after_change(self) -> list[Segment]:
+        """Return the segments after a change of ours, which a coarse timestamp may hide."""
+        self._reader.look_again()
+        return self._reader.segments
+
+    # Make room.
+
+    def _retain(self, stopping: Callable[[], bool]) -> bool:
+        used = self._reader.file_bytes + _directory_bytes(self._layout.deadletter)
+        volume = os.statvfs(self._layout.segments)
+        free = volume.f_bavail * volume.f_frsize
+        limits = self._settings.limits
+        self._make_cursors_durable(at_once=retention.excess_bytes(limits, used, free) > 0)
+        durable = min((self._durable.get(sink, 0) for sink in self._settings.sinks), default=None)
+        actions = retention.plan(list(self._candidates()), durable, time.time(), limits, used, free)
+        for action in actions:
+            if stopping():
+                break
+            self._carry_out(action)
+        if actions:
+            self._seals.load(s.base for s in self._segments_after_change() if s.sealed)
+        return False
+
+    def _make_cursors_durable(self, *, at_once: bool) -> None:
+        """Sync the cursors that moved: one that only the page cache knows must not cost a segment."""
+        moved = [sink for sink, offset in self._cursors.items() if offset != self._durable.get(sink)]
+        clock = time.monotonic()
+        if not moved or not (at_once or clock - self._synced_at >= CURSOR_SYNC_SECONDS):
+            return
+        self._synced_at = clock
+        for sink in moved:
+            state = cursor.make_durable(self._layout.cursor(sink))
+            self._durable[sink] = 0 if state is None else state.offset
+
+    def _candidates(self) -> Iterator[retention.Candidate]:
+        newest = self._newest_sealed()
+        for segment in self._closed():
+            yield retention.Candidate(
+                base=segment.base,
+                end=segment.end,
+                disk_bytes=segment.disk_bytes,
+                sealed_at=self._sealed_at(segment, newest),
+                has_data=segment.has_data,
+                newest_seal=segment.base == newest,
+            )
+
+    def _sealed_at(self, segment: Segment, newest: int | None) -> float | None:
+        """Return when a segment was sealed.
+
+        One whose seal is damaged or was taken away counts from the next good seal, or it could never be deleted
+        and the journal would fill up behind it.
+        """
+        if newest is None or segment.base > newest:
+            return None
+        seal = self._seals.get(segment.base)
+        if seal is not None:
+            return seal.sealed_at_seconds
+        later = [other.sealed_at_seconds for other in self._seals.all() if other.base > segment.base]
+        return later[0] if later else None
+
+    def _carry_out(self, action: retention.Action) -> None:
+        self._offset = action.base
+        if isinstance(action, retention.Drop):
+            behind = {sink: offset for sink, offset in self._durable_offsets().items() if offset < action.end}
+            keeping.note_drop(self._layout, action.base, action.end, behind, time.time())
+            self._log.warning(
+                "dropped a segment that was not delivered (journal.on_full: drop-oldest)",
+                base=action.base,
+                end=action.end,
+                sinks=sorted(behind),
+            )
+        else:
+            self._log.info("deleted a segment", base=action.base, end=action.end, reason=action.reason)
+        for _ in keeping.delete_steps(self._layout, action.base, keep_seal=action.keep_seal):
+            pass
+
+    def _durable_offsets(self) -> dict[str, int]:
+        return {sink: self._durable.get(sink, 0) for sink in self._settings.sinks}
+
+    # Compress.
+
+    def _compress(self, stopping: Callable[[], bool]) -> bool:
+        """Compress one segment; True where another one is due."""
+        due = self._due_for_compression()
+        if not due:
+            return False
+        segment = due[0]
+        self._offset = segment.base
+        seal = self._seals.get(segment.base)
+        if seal is None:
+            return False
+        one_form = segment.stored == "log"
+        steps = (keeping.compress_steps if one_form else keeping.finish_compress_steps)(self._layout, seal)
+        try:
+            for _ in steps:
+                if stopping():
+                    return False
+        except keeping.SealMismatchError:
+            self._as_found.add(segment.base)
+            raise
+        self._reader.look_again()
+        return len(due) > 1
+
+    def _due_for_compression(self) -> list[Segment]:
+        sealed = [s for s in self._closed() if s.sealed and s.has_data]
+        slowest = min(self._cursors.values(), default=None)
+        due = []
+        for index, segment in enumerate(sealed):
+            newer = len(sealed) - index - 1
+            read = segment.stored == "both" or slowest is None or slowest >= segment.end or newer >= NEWER_SEALED_ENOUGH
+            ours = segment.stored in ("log", "both") and segment.base not in self._as_found
+            if read and ours and self._seals.get(segment.base) is not None:
+                due.append(segment)
+        return due
+
+
+def _directory_bytes(path: str) -> int:
+    """Return the size of all files in a directory; 0 where there is none. Raises OSError."""
+    total = 0
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                try:
+                    total += entry.stat(follow_symlinks=False).st_size
+                except FileNotFoundError:
+                    continue
+    except FileNotFoundError:
+        return 0
+    return total

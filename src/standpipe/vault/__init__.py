@@ -1,0 +1,1 @@
+"""Vault itself: find a server, start one, wait for it."""

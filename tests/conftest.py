@@ -1,0 +1,20 @@
+"""What holds for every test: the tier, the rules for skips, and the look for leftovers."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+from tests.tier import scale, tier
+
+pytest_plugins = ("tests.leftovers", "tests.skip_policy")
+
+# No deadline: CI's machine is shared, and a slow example is no wrong one. The short tier draws the same examples each
+# time, so that CI's verdict depends on the change alone; the long one looks for new ones.
+settings.register_profile("short", max_examples=100, deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("long", max_examples=5000, deadline=None, print_blob=True)
+settings.load_profile(tier())
+
+
+def pytest_report_header() -> str:
+    """Say which tier this is."""
+    return f"standpipe: {tier()} tier ({scale('make test', 'make test-long')})"

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from standpipe.journal.layout import segment_file_name
+from standpipe.journal.segments import Segment, bases_without_raw_size, gaps, list_segments
+
+OPEN, FINISHED = 0o100600, 0o100400
+
+
+def log(base: int, size: int, mode: int = FINISHED) -> tuple[str, int, int]:
+    """Return a listing's entry of a raw segment."""
+    return segment_file_name(base, ".log"), size, mode
+
+
+def named(base: int, suffix: str, size: int = 10) -> tuple[str, int, int]:
+    """Return a listing's entry of another file of a segment."""
+    return segment_file_name(base, suffix), size, FINISHED
+
+
+def test_a_raw_segment_ends_at_base_plus_size() -> None:
+    """A raw segment covers as many addresses as its file has bytes."""
+    expected = [Segment(0, 100, 100, 100, "log", True, False, False), Segment(100, 130, 30, 30, "log", False, False, False)]
+    assert expected == list_segments([log(100, 30, OPEN), log(0, 100)], {})
+
+
+def test_an_overlapping_segment_ends_at_the_next_base() -> None:
+    """After a failed fsync the copy in the next segment counts, not the surplus of the failed one."""
+    first = list_segments([log(0, 100), named(0, ".failed"), log(60, 40)], {})[0]
+    assert Segment(0, 60, 100, 100, "log", True, False, True) == first
+
+
+def test_a_compressed_segment_takes_its_raw_size_from_the_caller() -> None:
+    """A compressed segment's addresses come from its seal or frame table, not from the file's length."""
+    files = [named(0, ".log.zst", 7), named(0, ".seal.json"), log(100, 5, OPEN)]
+    assert [0] == bases_without_raw_size(files)
+    assert Segment(0, 100, 100, 7, "zst", True, True, False) == list_segments(files, {0: 100})[0]
+
+
+def test_a_compressed_segment_of_unknown_size_reaches_the_next_base() -> None:
+    """Where nobody knows the raw size, no gap is made up that a reader would step over."""
+    assert [(0, 100)] == [(s.base, s.end) for s in list_segments([named(0, ".log.zst"), log(100, 5)], {})][:1]
+
+
+def test_both_forms_and_leftovers_are_told_apart() -> None:
+    """Both forms, the compressed one alone, and a seal alone are three different states."""
+    files = [
+        named(0, ".seal.json"),
+        named(10, ".log.zst"),
+        log(20, 10),
+        named(20, ".log.zst"),
+        ("next", 0, OPEN),
+        ("00000000000000000020.log.zst.tmp", 3, OPEN),
+        ("stranger", 1, OPEN),
+    ]
+    segments = list_segments(files, {0: 10, 10: 10})
+    assert ["none", "zst", "both"] == [segment.stored for segment in segments]
+    assert [False, True, True] == [segment.has_data for segment in segments]
+
+
+def test_gaps_are_the_addresses_without_data() -> None:
+    """Addresses that were skipped, and those whose data is deleted in the middle, are gaps."""
+    files = [log(0, 10), named(10, ".seal.json"), log(20, 5), log(40, 5)]
+    assert [(10, 20), (25, 40)] == gaps(list_segments(files, {10: 10}))
+
+
+@given(st.lists(st.tuples(st.integers(1, 50), st.integers(-20, 20), st.sampled_from([OPEN, FINISHED])), max_size=12))
+def test_segments_never_overlap_and_gaps_fill_the_rest(parts: list[tuple[int, int, int]]) -> None:
+    """Whatever the sizes, each address between the first base and the end is in exactly one segment or gap."""
+    files, base = [], 0
+    for size, skip, mode in parts:
+        files.append(log(base, size, mode))
+        base += max(1, size + skip)
+    segments = list_segments(files, {})
+    covered = sorted([(s.base, s.end) for s in segments] + gaps(segments))
+    edges = [edge for pair in covered for edge in pair]
+    assert edges == sorted(edges)
+    assert all(before[1] == after[0] for before, after in zip(covered, covered[1:], strict=False))

@@ -1,0 +1,124 @@
+from dataclasses import replace
+
+import pytest
+
+from standpipe.observe.status_text import (
+    JournalStatus,
+    ProcessStatus,
+    SinkStatus,
+    SourceStatus,
+    Status,
+    align,
+    as_json,
+    as_lines,
+    problems,
+    sink_state,
+)
+
+MIB = 1 << 20
+HEALTHY = Status(
+    journal=JournalStatus("an-id", "/var/lib/standpipe", 0, 3 * MIB, MIB, 1, 100 * MIB),
+    source=SourceStatus("fifo", "/vault/audit/pipe", None, None, None, 0, MIB // 2),
+    sinks={"stdout": SinkStatus(3 * MIB, 0, 0, 0, "current")},
+    incidents={},
+    processes={role: ProcessStatus(pid, alive=True) for pid, role in enumerate(("capture", "keep", "ship"), start=10)},
+)
+
+
+def test_a_healthy_journal_says_so_in_its_first_line() -> None:
+    """Nothing wrong: one calm line, then the facts, aligned."""
+    expected = """\
+all is well
+
+journal  /var/lib/standpipe  an-id
+holds    offsets 0 to 3,145,728, 3.0 MiB of records
+on disk  1.0 MiB in 1 segment, cap 100.0 MiB
+source   fifo /vault/audit/pipe
+waiting  0.5 MiB in the pipes
+capture  running, process 10
+keep     running, process 11
+ship     running, process 12
+
+sink    state       cursor   behind  records  oldest
+stdout  current  3,145,728  0.0 MiB        0   0.0 s"""
+    assert expected == "\n".join(as_lines(HEALTHY))
+
+
+def test_problems_come_worst_first() -> None:
+    """A dead capture stops Vault, so it comes before a full journal, a dead ship, a lost cursor and old incidents."""
+    bad = replace(
+        HEALTHY,
+        journal=replace(HEALTHY.journal, bytes=95 * MIB),
+        sinks={"a": SinkStatus(None, None, None, None, "missing"), "b": SinkStatus(9 * MIB, 0, 0, 0, "outside")},
+        incidents={"dropped": 2, "torn": 5},
+        processes={role: ProcessStatus(None, alive=False) for role in ("capture", "keep", "ship")},
+    )
+    expected = [
+        "capture: not running; Vault waits once its pipe is full",
+        "journal: 95 % of its cap is used; see docs/journal-full.md",
+        "ship: not running; nothing is delivered; the journal grows",
+        "keep: not running; nothing is sealed or removed; the journal grows",
+        "sink a: its cursor cannot be read; ship will say where it begins again",
+        "sink b: its cursor 9,437,184 is outside what the journal holds",
+        "incidents: 2 dropped; see incidents.jsonl",
+    ]
+    assert expected == problems(bad)
+    assert "ship     not running" in as_lines(bad)
+
+
+def test_a_full_journal_is_first_where_capture_runs() -> None:
+    """A journal that is nearly full comes before a dead ship, which is only its cause."""
+    processes = {**HEALTHY.processes, "ship": ProcessStatus(None, alive=False)}
+    full = replace(HEALTHY, journal=replace(HEALTHY.journal, bytes=90 * MIB), processes=processes)
+    assert ["journal", "ship"] == [line.partition(":")[0] for line in problems(full)]
+
+
+def test_what_is_unknown_is_said_to_be_unknown() -> None:
+    """A journal on which capture never ran has no cap, no source and no sinks."""
+    fresh = replace(
+        HEALTHY,
+        journal=replace(HEALTHY.journal, cap=None),
+        source=SourceStatus(None, None, None, None, None, None, None),
+        sinks={},
+    )
+    lines = as_lines(fresh)
+    assert "source   unknown: capture has not run on this journal" in lines
+    assert "on disk  1.0 MiB in 1 segment, cap unknown" in lines
+    assert "no sink has a cursor yet" == lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("cursor", "expected"), [(None, "missing"), (9, "outside"), (10, "behind"), (20, "current"), (21, "outside")]
+)
+def test_a_sinks_state_follows_from_its_cursor(cursor: int | None, expected: str) -> None:
+    """The word says where the cursor stands in a journal that holds [10, 20)."""
+    assert expected == sink_state(cursor, 10, 20)
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(5.25, "5.2 s"), (61.0, "1 min 01 s"), (7320.0, "2 h 02 min")])
+def test_lags_are_said_in_units_that_fit(seconds: float, expected: str) -> None:
+    """Seconds, minutes and hours."""
+    sinks = {"stdout": SinkStatus(0, 1, 1, seconds, "behind")}
+    assert as_lines(replace(HEALTHY, sinks=sinks))[-1].endswith(expected)
+
+
+def test_json_has_the_members_that_other_tools_rely_on() -> None:
+    """The names of the contract, none missing."""
+    entry = as_json(HEALTHY)
+    assert ["journal", "source", "sinks", "incidents", "processes"] == list(entry)
+    assert {"pid": 10, "alive": True} == as_json(HEALTHY)["processes"]["capture"]  # type: ignore[index]
+    assert {
+        "id": "an-id",
+        "path": "/var/lib/standpipe",
+        "base": 0,
+        "end": 3 * MIB,
+        "bytes": MIB,
+        "segments": 1,
+        "cap": 100 * MIB,
+    } == entry["journal"]
+
+
+def test_columns_are_even() -> None:
+    """Each column is as wide as its widest cell; chosen ones are flush right; lines have no trailing blanks."""
+    assert ["a    1", "bb  22"] == align([("a", "1"), ("bb", "22")], right=frozenset({1}))
+    assert ["aa  b", "c"] == align([("aa", "b"), ("c", "")], right=frozenset())
