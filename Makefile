@@ -48,7 +48,7 @@ lock: $(VENV)/.dev
 
 clean:
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	find src tests bench -name __pycache__ -prune -exec rm -rf {} +
+	find $(wildcard src tests bench deploy) -name __pycache__ -prune -exec rm -rf {} +
 
 setup-demo: $(VENV)/.package
 

@@ -211,6 +211,26 @@ def test_each_problem_of_a_sink_is_told(text: str, expected: str) -> None:
     assert [expected] == sink_problem(text)
 
 
+def test_a_sink_of_a_wrong_type_does_not_count_as_stdout() -> None:
+    """A misspelt type gives its own line and no second one about two sinks on stdout; its other keys are judged."""
+    lines = problems_of("sinks: {a: {type: stdut, format: xml}, b: {type: stdout}}")
+    assert ["sinks.a.type", "sinks.a.format"] == [line.split(": ")[0] for line in lines]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "fsync: 10ms, seal_every: 1s, retain: {age: 0s, size: 0B}",
+        "fsync: 1h, seal_every: 366d, retain: {age: 36600d}",
+        "segment_size: 4KiB, max_size: 8KiB, retain: {size: 8KiB}",
+        "max_size: 1024TiB, retain: {size: 1024TiB}",
+    ],
+)
+def test_the_bounds_themselves_are_allowed(text: str) -> None:
+    """The least and the most that a message names are accepted."""
+    resolve(journal_of(text), GIB, 0)
+
+
 def test_everything_that_is_wrong_is_told_at_once() -> None:
     """A config with several mistakes gives one line for each of them."""
     text = "journal: {fsync: 0s, max_sise: 1, retain: {age: x}}\nsinks: {a: {type: stdout, format: xml}, B: {}}\nx: 1"

@@ -135,7 +135,7 @@ def _parse_journal(section: Section) -> JournalConfig:
         section.problems.append(problem)
     if retain_size_bytes > journal.max_size_bytes and "size" in retain.values:
         retain.report("size", size_text(retain_size_bytes), "is more than journal.max_size", "Use max_size or less")
-    return replace(journal, retain_size_bytes=min(retain_size_bytes, journal.max_size_bytes))
+    return journal
 
 
 def _parse_sinks(section: Section) -> tuple[StdoutSinkConfig, ...]:

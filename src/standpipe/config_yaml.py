@@ -60,9 +60,9 @@ def _place_at(text: str, position: int) -> str:
 def parse_yaml(content: bytes) -> object:
     """Return the file's data, None where it is empty. Raises ConfigError with line and column."""
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode()
     except UnicodeDecodeError as error:
-        before = content[: error.start].decode("utf-8-sig")
+        before = content[: error.start].decode()
         raise _error(_place_at(before, len(before)), "is not UTF-8", "Save the file as UTF-8") from error
     try:
         loader = _StrictLoader(text)

@@ -62,12 +62,16 @@ def _fail_module(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tests_fail", module)
 
 
-def python(*arguments: str, code: str = "") -> subprocess.CompletedProcess[bytes]:
-    """Run the front door in a process of its own."""
-    start = "import sys; from standpipe.cli.main import main; status = main(sys.argv[1:]); "
-    return subprocess.run(
-        [sys.executable, "-c", start + (code or "sys.exit(status)"), *arguments], capture_output=True, check=False
+def front_door(*arguments: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[bytes]:
+    """Run the front door in a process of its own, with stdout buffered as it is for a user."""
+    code = (
+        "import sys; from standpipe.cli.main import main; status = main(sys.argv[1:]); "
+        "names = [name for name in sys.modules if name in ('yaml', 'msgspec') or name.startswith('standpipe.')]; "
+        "[] if status else print(*names, file=sys.stderr); sys.exit(status)"
     )
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, env=environment, check=False)
 
 
 def messages(text: str) -> list[dict[str, str]]:
@@ -77,14 +81,11 @@ def messages(text: str) -> list[dict[str, str]]:
 
 def test_help_lists_every_command_without_importing_it() -> None:
     """--help shows each command's line and imports neither a command nor PyYAML."""
-    code = "print([n for n in sys.modules if n in ('yaml', 'msgspec') or n.startswith('standpipe.')], file=sys.stderr)"
-    result = python("--help", code=code)
+    result = front_door("--help")
     shown = result.stdout.decode()
     assert [] == [name for name, entry in COMMANDS.items() if f"  {name}" not in shown or entry.summary not in shown]
-    expected = (
-        "['standpipe.cli', 'standpipe.errors', 'standpipe.observe', 'standpipe.observe.log', 'standpipe.cli.main']\n"
-    )
-    assert expected == result.stderr.decode()
+    expected = {"cli", "cli.main", "errors", "observe", "observe.log"}
+    assert {f"standpipe.{name}" for name in expected} == set(result.stderr.decode().split())
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
@@ -191,9 +192,8 @@ def test_a_command_is_imported_when_it_is_asked_for(tmp_path: Path, monkeypatch:
 
 def test_a_full_disk_behind_stdout_ends_with_2() -> None:
     """Help that cannot be written is a failure: one line, status 2, and no second complaint at the very end."""
-    code = "import sys; from standpipe.cli.main import main; sys.exit(main(['--help']))"
     with open("/dev/full", "wb") as full:
-        result = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, check=False)
+        result = front_door("--help", stdout=full.fileno())
     assert 2 == result.returncode
     assert ["No space left on device"] == [line["message"] for line in messages(result.stderr.decode())]
 
@@ -202,9 +202,8 @@ def test_a_reader_that_left_ends_with_141_in_silence() -> None:
     """`standpipe … | head` ends as other tools end, and does not say 1, which is a verdict."""
     read, write = os.pipe()
     os.close(read)
-    code = "import sys; from standpipe.cli.main import main; sys.exit(main(['--help']))"
     try:
-        result = subprocess.run([sys.executable, "-c", code], stdout=write, stderr=subprocess.PIPE, check=False)
+        result = front_door("--help", stdout=write)
     finally:
         os.close(write)
     assert (128 + signal.SIGPIPE, b"") == (result.returncode, result.stderr)

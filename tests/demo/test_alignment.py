@@ -72,6 +72,18 @@ def test_one_byte_less_in_the_journal_is_seen(position: int) -> None:
     assert not found.same_digest
 
 
+def test_strangers_count_as_delivered() -> None:
+    """What is on stdout is delivered, whether the journal has it or not; only then do the counts not lean on it."""
+    found = align(JOURNAL, b"".join(LINES[3:]), BASE, [])
+    assert (LINES, LINES[:3], False) == (found.delivered, found.strangers, found.same_digest)
+
+
+def test_lines_that_change_places_are_out_of_order() -> None:
+    """A line that comes before the one that should precede it is counted, though none is missing."""
+    found = align(LINES[1] + LINES[0] + b"".join(LINES[2:]), JOURNAL, BASE, [])
+    assert (2, 0) == (found.out_of_order, found.missing)
+
+
 def test_a_cut_line_needs_a_listed_repeat() -> None:
     """Half a line on stdout is a stranger where ship lists nothing."""
     found = align(LINES[0][:3] + b"\n" + JOURNAL, JOURNAL, BASE, [])

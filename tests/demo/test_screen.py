@@ -29,14 +29,14 @@ VIEW = PanelView(
 def test_panel() -> None:
     """The panel says what was, is and will be, and what waits in the journal."""
     assert [
-        "─" * 72,
-        " OpenBao 1.2.3                                              4 s of 25 s",
+        "─" * 90,
+        " OpenBao 1.2.3" + " " * 64 + "4 s of 25 s",
         " ✓ calm                  longest request     4 ms",
         " ▸ kill -9 ship          longest request     5 ms   process 1 → 2",
         " · calm again",
-        " 162 requests   captured 4 KiB   delivered 1 KiB   waiting in the journ…",
-    ] == [line.rstrip() for line in panel_lines(VIEW, 72, colours=False)]
-    assert panel_height(3) == len(panel_lines(VIEW, 72, colours=False))
+        " 162 requests   captured 4 KiB   on stdout 1 KiB   waiting in the journal 3 KiB",
+    ] == [line.rstrip() for line in panel_lines(VIEW, 90, colours=False)]
+    assert panel_height(3) == len(panel_lines(VIEW, 90, colours=False))
 
 
 def test_live_screen(capfd: pytest.CaptureFixture[str]) -> None:

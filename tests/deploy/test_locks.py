@@ -19,7 +19,7 @@ def read_lock(name: str) -> dict[str, tuple[str, set[str]]]:
     """Return version and hashes of each package in a lock file."""
     with open(os.path.join(REPOSITORY, "requirements", f"{name}.txt"), encoding="utf-8") as file:
         entries = re.sub(r"\\\n", " ", file.read()).splitlines()
-    locked = {}
+    locked: dict[str, tuple[str, set[str]]] = {}
     for entry in entries:
         if not entry.startswith("#"):
             requirement = Requirement(entry.split(" --hash")[0])
@@ -62,7 +62,7 @@ def test_in_step_with_pyproject(name: str) -> None:
 
 
 def test_subsets() -> None:
-    """core is a part of demo, and demo of dev, in the same versions: one virtual environment serves all targets."""
+    """The lock core is a part of demo, and demo of dev, in the same versions: one virtual environment serves all."""
     core, demo, dev = (read_lock(name) for name in LOCKS)
     assert core == {name: demo[name] for name in core}
     assert demo == {name: dev[name] for name in demo}

@@ -121,7 +121,7 @@ def repeats(journal: Path) -> list[tuple[int, int]]:
 def role_pid(journal: Path, role: str) -> int:
     """Return the process id in a role's lock file, 0 where there is none."""
     try:
-        return int((journal / f"lock.{role}").read_text() or "0")
+        return int((journal / f"lock.{role}").read_text().strip() or "0")
     except FileNotFoundError:
         return 0
 

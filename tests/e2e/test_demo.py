@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import json
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -57,6 +60,32 @@ def test_piped_stdout_carries_the_records(tmp_path: Path) -> None:
     assert (kept / "stdout.raw").read_bytes() == done.stdout
     assert b"lost                                 0" in done.stderr
     assert b"Every count is right" in done.stderr
+
+
+def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
+    """SIGINT in the middle of a phase ends the demo with 130; no process and no file of it stays."""
+    command = [sys.executable, "-m", "standpipe", "demo", "--json"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment) as demo:
+        assert demo.stderr is not None
+        while b"calm" not in (line := demo.stderr.readline()):
+            assert line, "ended before its first phase"
+        demo.send_signal(signal.SIGINT)
+        demo.stderr.read()
+    assert 130 == demo.returncode
+    assert [] == list(tmp_path.iterdir())
+    assert [] == processes_that_name(str(tmp_path))
+
+
+def processes_that_name(text: str) -> list[str]:
+    """Return the command lines of all processes that hold a text."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError), open(path, encoding="utf-8") as file:
+            line = file.read().replace("\0", " ")
+            if text in line:
+                found.append(line)
+    return found
 
 
 class TamperedDemo(Demo):

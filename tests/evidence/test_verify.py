@@ -176,7 +176,7 @@ def alter_seal_and_data(journal: Crafted) -> None:
 def foreign_seal(journal: Crafted) -> None:
     """Change a seal's journal id."""
     path = journal.file(1800, ".seal.json")
-    journal.write(path, path.read_bytes().replace(b"cafe", b"cafd"))
+    journal.write(path, path.read_bytes().replace(b"cafe", b"cafd").replace(b'"records":5', b'"records":6'))
 
 
 def spaced_seal(journal: Crafted) -> None:
@@ -191,13 +191,28 @@ def wrong_count(journal: Crafted) -> None:
     journal.write(path, path.read_bytes().replace(b'"records":5', b'"records":6'))
 
 
+def forge(journal: Crafted, base: int, **changes: object) -> None:
+    """Change members of a seal, in the form in which seals are written."""
+    path = journal.file(base, ".seal.json")
+    seal = json.loads(path.read_bytes())
+    seal.update(changes)
+    journal.write(path, json.dumps(seal, separators=(",", ":")).encode() + b"\n")
+
+
+def longer_seal(journal: Crafted) -> None:
+    """Let the newest seal claim addresses of the next segment."""
+    forge(journal, 1800, end=5000)
+
+
+def foreign_start(journal: Crafted) -> None:
+    """Let the first seal claim a predecessor that journal.json does not know."""
+    forge(journal, 0, previous="ab" * 32)
+
+
 def no_previous(journal: Crafted) -> None:
     """Let the oldest seal claim to be the first of all, though the journal began before it."""
     journal.remove(0, ".log", ".seal.json")
-    path = journal.file(600, ".seal.json")
-    seal = json.loads(path.read_bytes())
-    seal["previous"] = None
-    journal.write(path, json.dumps(seal, separators=(",", ":")).encode() + b"\n")
+    forge(journal, 600, previous=None)
 
 
 FAULTS: list[tuple[Callable[[Crafted], None], list[tuple[str, int, int]], list[tuple[int, int]]]] = [
@@ -226,6 +241,8 @@ FAULTS: list[tuple[Callable[[Crafted], None], list[tuple[str, int, int]], list[t
     (foreign_seal, [("seal-misplaced", 1800, 1800)], []),
     (spaced_seal, [("seal-unreadable", 1800, 1800)], []),
     (wrong_count, [("seal-altered", 1800, 2400)], []),
+    (longer_seal, [("short", 1800, 5000), ("overlap", 2400, 5000)], []),
+    (foreign_start, [("chain-broken", 0, 600), ("chain-broken", 600, 1200)], []),
     (no_previous, [("chain-broken", 600, 1200), ("chain-broken", 1200, 1800)], []),
 ]
 
@@ -239,6 +256,7 @@ def test_each_fault_is_found_where_it_is(
     findings = examine(journal, accept_recorded=True)
     assert findings.verdict == "incomplete"
     assert sorted(damaged) == sorted(damage(findings))
+    assert findings.end == (2646 if hurt is not delete_tail else 2400)
     assert tuple(holes) == findings.holes
 
 
@@ -291,6 +309,18 @@ def test_a_gap_that_a_seal_names_is_on_record(tmp_path: Path) -> None:
     assert [("power-loss", 600, 1600)] == [(g.kind, g.start, g.end) for g in findings.recorded_gaps]
     journal.incident("power-loss", 600, 1000)
     assert len(examine(journal).recorded_gaps) == 1
+
+
+def test_unsealed_bytes_after_a_removed_head_are_missed(tmp_path: Path) -> None:
+    """Only sealed segments are removed by retention: what comes after the newest seal must be there."""
+    journal = Crafted(tmp_path / "journal")
+    journal.seal(journal.add())
+    journal.add()
+    journal.add(b"", mode=0o600)
+    journal.remove(0, ".log")
+    assert examine(journal).verdict == "complete"
+    journal.remove(600, ".log")
+    assert examine(journal).holes == ((600, 1200),)
 
 
 def test_dropped_segments_at_the_head_are_a_gap_on_record(journal: Crafted) -> None:

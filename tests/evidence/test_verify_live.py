@@ -7,6 +7,7 @@ import pytest
 from standpipe.errors import JournalError
 from standpipe.evidence import verify as verify_module
 from standpipe.evidence.verify import verify_journal
+from standpipe.journal.cursor import CursorFile
 from standpipe.journal.layout import Layout
 from tests.evidence.craft import Crafted, healthy
 
@@ -77,6 +78,25 @@ def test_a_live_journal_is_judged_fairly(journal: Crafted, change: Callable[[Cra
     """Files that keep compresses or deletes while they are read, and bytes that capture adds, are no fault."""
     findings = changing(journal, change)
     assert findings.verdict == "complete", findings
+
+
+def test_a_bad_verdict_needs_two_listings(journal: Crafted) -> None:
+    """A listing may miss a file, and capture and delivery go on meanwhile: the second look sees all of it."""
+    path = journal.file(600, ".log.zst")
+    aside = path.rename(path.with_suffix(".tmp"))
+
+    def go_on(done: int, total: int) -> None:
+        if aside.exists() and done == total:  # the tail is being read: its size is known already
+            aside.rename(path)
+            with journal.file(2400, ".log").open("ab") as file:
+                file.write(b'":1}\n')
+            cursor = CursorFile(str(journal.root / "cursors" / "stdout"))
+            cursor.update(offset=2651, after=2651)
+            cursor.close()
+
+    findings = verify_journal(Layout(str(journal.root)), progress=go_on)
+    assert not aside.exists()
+    assert (findings.verdict, findings.end) == ("complete", 2651)
 
 
 def test_damage_on_a_live_journal_is_still_damage(journal: Crafted) -> None:

@@ -81,7 +81,9 @@ def test_the_newest_seal_stays_when_its_data_goes() -> None:
 
 def test_leftover_seals_go_but_the_newest() -> None:
     """A seal whose data is gone goes as soon as a newer one exists."""
-    assert [Delete(0, 100, "leftover", keep_seal=False)] == plan(sealed(2, data_from=1), None, NOW, limits(), 100, PLENTY)
+    assert [Delete(0, 100, "leftover", keep_seal=False)] == plan(
+        sealed(2, data_from=1), None, NOW, limits(), 100, PLENTY
+    )
     assert [] == plan(sealed(1, data_from=1, unsealed=1), None, NOW, limits(), 100, PLENTY)
 
 
@@ -116,7 +118,7 @@ def journals(draw: st.DrawFn) -> tuple[list[Candidate], int | None, Limits, int,
 
 @given(journals())
 def test_a_plan_keeps_every_promise(journal: tuple[list[Candidate], int | None, Limits, int, int]) -> None:
-    """Only sealed ones, a contiguous prefix, nothing undelivered under block, never the newest seal, no needless drop."""
+    """Only sealed ones, a contiguous prefix, nothing undelivered under block, never the newest seal, no idle drop."""
     candidates, durable, drawn, used, free = journal
     actions = plan(candidates, durable, NOW, drawn, used, free)
     by_base = {candidate.base: candidate for candidate in candidates}

@@ -125,7 +125,8 @@ def test_a_future_format_is_refused_as_such() -> None:
 
 def chain(lengths: list[int], predecessor: str | None = None) -> list[tuple[str, bytes]]:
     """Return a whole chain of seal files."""
-    files, base, previous = [], 0, predecessor
+    files: list[tuple[str, bytes]] = []
+    base, previous = 0, predecessor
     for length in lengths:
         data = encode_seal(seal(base, base + length, previous))
         files.append((f"{base}-{len(files)}", data))
@@ -189,7 +190,7 @@ def test_gaps_of_a_segment_include_its_end() -> None:
 
 def test_other_incidents_are_no_gaps() -> None:
     """Torn records, incidents without an offset, and nonsense are not named."""
-    incidents = [incident("torn", 5), incident("io-error", None), {"kind": 5}, {}]
+    incidents: list[dict[str, object]] = [incident("torn", 5), incident("io-error", None), {"kind": 5}, {}]
     assert () == collect_gaps(incidents, KINDS, 0, 100, [])
 
 

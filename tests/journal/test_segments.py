@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from standpipe.journal.layout import segment_file_name
-from standpipe.journal.segments import Segment, bases_without_raw_size, gaps, list_segments
+from standpipe.journal.segments import Segment, Stored, bases_without_raw_size, gaps, list_segments
 
 OPEN, FINISHED = 0o100600, 0o100400
 
@@ -14,6 +16,11 @@ def log(base: int, size: int, mode: int = FINISHED) -> tuple[str, int, int]:
     return segment_file_name(base, ".log"), size, mode
 
 
+def segment(base: int, end: int, size: int, disk_bytes: int, stored: Stored, marks: str) -> Segment:
+    """Return a segment; marks: which of finished, sealed and failed it is."""
+    return Segment(base, end, size, disk_bytes, stored, "finished" in marks, "sealed" in marks, "failed" in marks)
+
+
 def named(base: int, suffix: str, size: int = 10) -> tuple[str, int, int]:
     """Return a listing's entry of another file of a segment."""
     return segment_file_name(base, suffix), size, FINISHED
@@ -21,21 +28,24 @@ def named(base: int, suffix: str, size: int = 10) -> tuple[str, int, int]:
 
 def test_a_raw_segment_ends_at_base_plus_size() -> None:
     """A raw segment covers as many addresses as its file has bytes."""
-    expected = [Segment(0, 100, 100, 100, "log", True, False, False), Segment(100, 130, 30, 30, "log", False, False, False)]
+    expected = [
+        segment(0, 100, 100, 100, "log", "finished"),
+        segment(100, 130, 30, 30, "log", ""),
+    ]
     assert expected == list_segments([log(100, 30, OPEN), log(0, 100)], {})
 
 
 def test_an_overlapping_segment_ends_at_the_next_base() -> None:
     """After a failed fsync the copy in the next segment counts, not the surplus of the failed one."""
     first = list_segments([log(0, 100), named(0, ".failed"), log(60, 40)], {})[0]
-    assert Segment(0, 60, 100, 100, "log", True, False, True) == first
+    assert segment(0, 60, 100, 100, "log", "finished failed") == first
 
 
 def test_a_compressed_segment_takes_its_raw_size_from_the_caller() -> None:
     """A compressed segment's addresses come from its seal or frame table, not from the file's length."""
     files = [named(0, ".log.zst", 7), named(0, ".seal.json"), log(100, 5, OPEN)]
     assert [0] == bases_without_raw_size(files)
-    assert Segment(0, 100, 100, 7, "zst", True, True, False) == list_segments(files, {0: 100})[0]
+    assert segment(0, 100, 100, 7, "zst", "finished sealed") == list_segments(files, {0: 100})[0]
 
 
 def test_a_compressed_segment_of_unknown_size_reaches_the_next_base() -> None:
@@ -55,8 +65,8 @@ def test_both_forms_and_leftovers_are_told_apart() -> None:
         ("stranger", 1, OPEN),
     ]
     segments = list_segments(files, {0: 10, 10: 10})
-    assert ["none", "zst", "both"] == [segment.stored for segment in segments]
-    assert [False, True, True] == [segment.has_data for segment in segments]
+    assert ["none", "zst", "both"] == [found.stored for found in segments]
+    assert [False, True, True] == [found.has_data for found in segments]
 
 
 def test_gaps_are_the_addresses_without_data() -> None:
@@ -76,4 +86,4 @@ def test_segments_never_overlap_and_gaps_fill_the_rest(parts: list[tuple[int, in
     covered = sorted([(s.base, s.end) for s in segments] + gaps(segments))
     edges = [edge for pair in covered for edge in pair]
     assert edges == sorted(edges)
-    assert all(before[1] == after[0] for before, after in zip(covered, covered[1:], strict=False))
+    assert all(before[1] == after[0] for before, after in itertools.pairwise(covered))

@@ -7,8 +7,8 @@ are then closed, as the kernel would. The FIFO and the reserve are held by the r
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 from unittest import mock
 
 from standpipe.capture.fifo import ensure_fifo, open_fifo
@@ -20,6 +20,9 @@ from standpipe.journal.room import Room
 from standpipe.journal.syncer import Syncer
 from standpipe.journal.writer import Writer
 from standpipe.observe.log import Log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 SEGMENT_SIZE = 256
 CAP_BYTES = 1 << 20

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 from standpipe.journal.layout import FINISHED_SEGMENT_MODE
 from tests.model.capture_rig import HARD_LIMIT, SEGMENT_SIZE, Kill, Rig, killed_at
 from tests.tier import scale
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 RECORDS = [b"%03d " % i + b"x" * (i * 37 % 150) + b"\n" for i in range(12)] + [b"y" * 700 + b"\n", b"", b"\n", b"z"]
 STEPS_MAX = 500  # more system calls than the short run below makes
@@ -133,7 +136,7 @@ def test_a_segment_has_its_name_before_its_first_byte() -> None:
     )
 )
 def test_any_history_keeps_every_byte(history: list[tuple[str, bytes]]) -> None:
-    """Whatever bytes come and however captures die, journal + reserve + FIFO hold exactly what was written, in order."""
+    """Whatever bytes come and however captures die, journal and pipes hold exactly what was written, in order."""
     with fresh_rig() as rig:
         rig.start()
         for action, data in history:

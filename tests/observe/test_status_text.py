@@ -1,4 +1,6 @@
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,7 @@ from standpipe.observe.status_text import (
 )
 
 MIB = 1 << 20
+PAGE = Path(__file__).parents[2] / "docs" / "status.md"
 HEALTHY = Status(
     journal=JournalStatus("an-id", "/var/lib/standpipe", 0, 3 * MIB, MIB, 1, 100 * MIB),
     source=SourceStatus("fifo", "/vault/audit/pipe", None, None, None, 0, MIB // 2),
@@ -42,6 +45,17 @@ ship     running, process 12
 sink    state       cursor   behind  records  oldest
 stdout  current  3,145,728  0.0 MiB        0   0.0 s"""
     assert expected == "\n".join(as_lines(HEALTHY))
+    assert expected in PAGE.read_text()
+
+
+def test_the_page_tells_every_word() -> None:
+    """docs/status.md has each key and each state."""
+    page = PAGE.read_text()
+    entry = json.loads(json.dumps(as_json(HEALTHY)))
+    members = {member for key in ("journal", "source") for member in entry[key]}
+    words = {*entry, *members, *entry["sinks"]["stdout"], *entry["processes"], "pid", "alive"}
+    words |= {sink_state(cursor, 10, 20) for cursor in (None, 9, 10, 20)}
+    assert [] == [word for word in sorted(words) if f"`{word}`" not in page]
 
 
 def test_problems_come_worst_first() -> None:

@@ -80,6 +80,11 @@ def test_nesting_has_one_limit(opening: bytes, closing: bytes) -> None:
     assert (1, None) == (find_object(b"x" + allowed), find_object(b"x" + refused))
 
 
+def test_deepest_request_of_vault_is_an_object() -> None:
+    """A request as deep as Vault allows by default, 500 levels, is still an object inside its audit entry."""
+    assert is_object(b'{"request":{"data":' + nested(500, b"[", b"]") + b"}}")
+
+
 def test_brackets_side_by_side_are_no_nesting() -> None:
     """An object with many more brackets than the nesting limit, none of them deep, is an object."""
     text = b'{"a":[' + b'{"}":[]},' * (NESTING_MAX * 20) + b"{}]}"

@@ -190,7 +190,7 @@ def pipe_fill(fd: int) -> int:
 def pipe_max_size() -> int:
     """Return the largest capacity in bytes that an unprivileged process may ask for."""
     try:
-        with open(PIPE_MAX_SIZE_FILE, encoding="ascii") as file:
+        with open(PIPE_MAX_SIZE_FILE, "rb") as file:
             return int(file.read())
     except (OSError, ValueError):
         return DEFAULT_PIPE_MAX_SIZE

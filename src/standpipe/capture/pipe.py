@@ -113,9 +113,7 @@ class PipeCapture:
 
     def _take(self) -> int:
         try:
-            taken = os.splice(
-                self._fifo, self._reserve, SPLICE_BYTES_MAX, flags=SPLICE_F_MOVE | SPLICE_F_NONBLOCK
-            )
+            taken = os.splice(self._fifo, self._reserve, SPLICE_BYTES_MAX, flags=SPLICE_F_MOVE | SPLICE_F_NONBLOCK)
         except BlockingIOError:
             return 0
         self._held += taken

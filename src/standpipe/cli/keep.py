@@ -13,8 +13,8 @@ from standpipe.config_file import load_config, volume_bytes
 from standpipe.journal.keeper import KeeperSettings
 from standpipe.journal.retention import Limits
 from standpipe.observe.log import Log
-from standpipe.processes.keep import NO_FD, KeepSettings, run_keep
-from standpipe.units import parse_size
+from standpipe.processes.keep import KeepSettings, run_keep
+from standpipe.units import parse_duration, parse_size
 
 if TYPE_CHECKING:
     from standpipe.config import Config
@@ -59,6 +59,13 @@ def _size(_context: click.Context, _parameter: click.Parameter, value: str | Non
         raise click.BadParameter(str(error)) from error
 
 
+def _seconds(_context: click.Context, _parameter: click.Parameter, value: str) -> float:
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 @click.command(name="keep", epilog=EPILOG)
 @click.option("--journal", metavar="DIR", help="The journal's directory. Beats journal.path of the config.")
 @click.option("--config", "config_path", metavar="FILE", help="The config: limits, on_full, and the sinks' names.")
@@ -66,16 +73,16 @@ def _size(_context: click.Context, _parameter: click.Parameter, value: str | Non
     "--max-size", metavar="SIZE", callback=_size, help="The journal's cap (10GiB, or bytes). Beats the config."
 )
 @click.option("--once", is_flag=True, help="Do one full pass, then exit.")
-@click.option("--ready-fd", type=int, default=NO_FD, hidden=True)
+@click.option("--ready-fd", type=int, hidden=True)
 @click.option("--parent-pid", type=int, hidden=True)
-@click.option("--lock-wait", metavar="SECONDS", type=click.FloatRange(min=0), default=0.0, hidden=True)
+@click.option("--lock-wait", metavar="TIME", default="0s", callback=_seconds, hidden=True)
 def command(
     *,
     journal: str | None,
     config_path: str | None,
     max_size: int | None,
     once: bool,
-    ready_fd: int,
+    ready_fd: int | None,
     parent_pid: int | None,
     lock_wait: float,
 ) -> int:

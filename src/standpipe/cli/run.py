@@ -65,11 +65,12 @@ def undelivered_bytes(config: Config) -> Callable[[], int]:
 @click.option("--config", "config_path", metavar="FILE", help="The YAML config; flags beat it.")
 @click.argument("command_line", metavar="-- COMMAND…", nargs=-1, type=click.UNPROCESSED, required=True)
 def command(fifo: str | None, journal: str | None, config_path: str | None, command_line: tuple[str, ...]) -> None:
-    """Supervise COMMAND (Vault), and put its audit log on stdout through a journal.
+    r"""Supervise COMMAND (Vault), and put its audit log on stdout through a journal.
 
-    Makes the FIFO and holds it open, starts capture, keep and ship and restarts them when they die, then starts COMMAND,
-    which it never restarts. Point Vault's file audit device at the FIFO. TERM, INT, HUP, QUIT, USR1, USR2 and WINCH are
-    forwarded to COMMAND; when it ends, what was captured is delivered, for `shutdown.deadline` (20 s) at most.
+    Makes the FIFO and holds it open, starts capture, keep and ship and restarts them when they die, then starts
+    COMMAND, which it never restarts. Point Vault's file audit device at the FIFO. TERM, INT, HUP, QUIT, USR1, USR2
+    and WINCH are forwarded to COMMAND; when it ends, what was captured is delivered, for `shutdown.deadline` (20 s)
+    at most.
 
     stdout carries audit records only. Our messages, and COMMAND's stdout and stderr, go to stderr.
 
@@ -93,7 +94,7 @@ def command(fifo: str | None, journal: str | None, config_path: str | None, comm
     layout = Layout(config.journal.path)
     identity.open_or_create(layout, os.uname().nodename, time.time())
     settings = RunSettings(
-        config.source.fifo, layout.reserve, command_line, os.environ, config.shutdown.deadline_seconds
+        config.source.fifo, layout.reserve, list(command_line), os.environ, config.shutdown.deadline_seconds
     )
     supervisor = Supervisor(settings, child_commands(config, config_path), undelivered_bytes(config), log)
     click.get_current_context().exit(supervisor.run())

@@ -24,7 +24,7 @@ def command(
     ready_fd: int | None,
     parent_pid: int | None,
 ) -> None:
-    """Deliver the journal to the config's sinks, stdout without one.
+    r"""Deliver the journal to the config's sinks, stdout without one.
 
     `standpipe run` starts this process by itself. Each sink has a cursor in the journal, so a start goes on where the
     last stop was. SIGTERM stops now; SIGUSR1 delivers the rest first, also a last line that has no newline.

@@ -1,4 +1,4 @@
-"""`standpipe verify`: is every byte of a journal there, and as it was sealed?"""
+"""`standpipe verify`: tells whether every byte of a journal is there, and as it was sealed."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from standpipe.journal.reader import Hole
+from standpipe.journal.span import Hole
 from standpipe.records.framing import Framer
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from standpipe.delivery import resume as resuming
 from standpipe.errors import JournalError
 from standpipe.journal import incidents
 from standpipe.journal.cursor import Cursor, CursorFile
-from standpipe.journal.reader import Span
+from standpipe.journal.span import Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,7 +129,9 @@ class Pump:
         self._update(writing=batch.end)
         if batch.payload is not None:
             payload = batch.payload
-            sent = self._send_all(lambda done: self._output.send_bytes(payload[done:] if done else payload), len(payload))
+            sent = self._send_all(
+                lambda done: self._output.send_bytes(payload[done:] if done else payload), len(payload)
+            )
         else:
             sent = self._send_all(lambda done: self._send_raw(batch.start + done, batch.end), batch.end - batch.start)
         if sent and batch.suffix:

@@ -58,16 +58,16 @@ def resume(cursor: Cursor, output: Output, base: int, end: int) -> Resume:
     On the same pipe or file: on from the cursor; where a write was under way, that line is ended and sent again. On
     another pipe: what the reader had not taken is gone with its pipe, at most its capacity, so delivery steps back.
     """
+    cut = cursor.writing is not None and cursor.output == output.name
     if cursor.offset < base:
-        return Resume(base, incident=CURSOR_MOVED)
+        return Resume(base, end_fragment=cut, incident=CURSOR_MOVED)
     if cursor.offset > end:
-        return Resume(end, incident=CURSOR_MOVED)
+        return Resume(end, end_fragment=cut, incident=CURSOR_MOVED)
     reached = max(cursor.offset, cursor.writing or 0)
     if cursor.output is None or cursor.output == output.name or not cursor.output.startswith("pipe "):
         if cursor.writing is None:
             return Resume(cursor.offset)
-        same = cursor.output == output.name
-        return Resume(cursor.offset, end_fragment=same, repeat_end=reached, incident=REPEAT)
+        return Resume(cursor.offset, end_fragment=cut, repeat_end=reached, incident=REPEAT)
     back = output.pipe_bytes if cursor.unread is None else min(cursor.unread, output.pipe_bytes)
     if not back and cursor.writing is None:
         return Resume(cursor.offset)

@@ -28,7 +28,7 @@ class ListedRepeat:
 class Alignment:
     """What stdout has of the journal."""
 
-    delivered: list[bytes] = field(default_factory=list)  # each record once, in the order of its first arrival
+    delivered: list[bytes] = field(default_factory=list)  # each line once, as it first came, strangers included
     repeated: int = 0
     repeated_unlisted: int = 0
     cut_lines: int = 0
@@ -86,6 +86,7 @@ class _Walk:
             self.result.cut_lines += 1
         else:
             self.result.strangers.append(line)
+            self.result.delivered.append(line)
 
 
 def align(stdout: bytes, journal: bytes, first_offset: int, repeats: list[ListedRepeat]) -> Alignment:

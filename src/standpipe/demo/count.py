@@ -40,7 +40,7 @@ class Verdict:
 
 def run_verify(journal: Path) -> Verdict:
     """Run the real command on the journal."""
-    command = [sys.executable, "-m", "standpipe", "verify", "--journal", str(journal), "--json"]
+    command = [sys.executable, "-P", "-m", "standpipe", "verify", "--journal", str(journal), "--json"]
     done = subprocess.run(command, capture_output=True, timeout=VERIFY_SECONDS, check=False)
     try:
         word = str(json.loads(done.stdout)["verdict"])

@@ -58,7 +58,7 @@ def panel_lines(view: PanelView, width: int, *, colours: bool) -> list[str]:
     waiting = max(0, view.captured_bytes - view.delivered_bytes)
     totals = (
         f" {view.requests:,} requests   captured {view.captured_bytes / 1024:,.0f} KiB   "
-        f"delivered {view.delivered_bytes / 1024:,.0f} KiB   waiting in the journal {waiting / 1024:,.0f} KiB"
+        f"on stdout {view.delivered_bytes / 1024:,.0f} KiB   waiting in the journal {waiting / 1024:,.0f} KiB"
     )
     lines = [_paint("─" * width, DIM, colours=colours), _paint(heading, BOLD, colours=colours)]
     lines += [_phase_line(phase, width, colours=colours) for phase in view.phases]

@@ -100,7 +100,7 @@ class Play:
         while time.monotonic() < end:
             self._wait(TICK_SECONDS)
             grown = journal_length(self._stage.journal) - before
-            phase.note = f"the journal took {grown / 1024:,.0f} KiB meanwhile"
+            phase.note = f"the journal grew by {grown / 1024:,.0f} KiB"
 
     def _kill_ship(self, phase: Phase) -> None:
         # The first kill finds ship in the middle of a write: stdout's pipe is full and nobody has read it yet.
@@ -124,6 +124,7 @@ class Play:
 
     def _kill(self, role: str, phase: Phase) -> None:
         old = self._stage.kill_role(role)
-        phase.note = f"{phase.note}{', ' if phase.note else ''}process {old} → …"
+        before = phase.note or f"process {old}"
+        phase.note = f"{before} → …"
         new = self._stage.wait_for_role(role, after=old, idle=self._tick)
-        phase.note = phase.note.replace("…", str(new))
+        phase.note = f"{before} → {new}"

@@ -77,19 +77,19 @@ def _plural(number: int, one: str, many: str) -> str:
 def table(result: Result) -> list[str]:
     """Return the closing table as lines of text without colours."""
     audited, own = result.requests_audited, result.records_start_up
-    cut = f", {_plural(result.cut_lines, 'line', 'lines')} cut by kill -9" if result.cut_lines else ""
-    repeats = f"all listed by ship in incidents.jsonl{cut}" if result.records_repeated else cut.removeprefix(", ")
-    digests = "equal" if result.digests_equal else "DIFFERENT"
+    cut = f"{_plural(result.cut_lines, 'line', 'lines')} cut by kill -9" if result.cut_lines else ""
+    listed = ("all listed" if cut else "all listed in incidents.jsonl") if result.records_repeated else ""
+    digests = "sha256 as the journal's" if result.digests_equal else "sha256 is NOT the journal's"
     files = f"{_plural(result.segments, 'segment', 'segments')}, {_plural(result.seals, 'seal', 'seals')}"
     lines = [
         f"OpenBao {result.server} under `standpipe run`, {result.seconds:.0f} s",
         "",
         _row("requests by the client", result.requests_made, f"{audited:,} audited, the others to sys/health"),
-        _row("records expected", result.records_expected, f"2 for each of {audited:,} audited + {own} at server start"),
+        _row("records expected", result.records_expected, f"2 x {audited:,} audited + {own} at server start"),
         _row("captured in the journal", result.records_captured, f"{result.journal_bytes:,} bytes, {files}"),
-        _row("delivered on stdout", result.records_delivered, f"sha256 without repeats, journal: {digests}"),
+        _row("delivered on stdout", result.records_delivered, digests),
         _row("lost", result.records_lost),
-        _row("repeated", result.records_repeated, repeats),
+        _row("repeated", result.records_repeated, "; ".join(filter(None, (listed, cut)))),
         _row("standpipe verify", result.verify_verdict, f"exit status {result.verify_exit_status}"),
         "",
         _row("Vault's longest request", "", "requests"),

@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Protocol
 
 from standpipe.demo.panel import LINES_BESIDE_PHASES, PanelView, panel_lines
-from standpipe.demo.record_line import DIM, RESET, render
+from standpipe.demo.record_line import BOLD, DIM, GREEN, RED, RESET, render
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,6 +164,16 @@ def terminal_size() -> os.terminal_size:
     return os.get_terminal_size(STDOUT)
 
 
+def colours_wanted() -> bool:
+    """Whether nobody asked for a terminal without colours (no-color.org)."""
+    return not os.environ.get("NO_COLOR")
+
+
+def emphasise(text: str, *, good: bool) -> str:
+    """Make the last word of the demo stand out on a terminal."""
+    return f"{BOLD}{GREEN if good else RED}{text}{RESET}" if colours_wanted() else text
+
+
 def choose_screen(phases: int, *, raw: bool, as_json: bool) -> Screen:
     """Return the screen that fits: live on a terminal that is large enough, else plain."""
     if as_json:
@@ -174,4 +184,4 @@ def choose_screen(phases: int, *, raw: bool, as_json: bool) -> Screen:
     height = panel_height(phases)
     if size.columns < COLUMNS_LEAST or size.lines < max(LINES_LEAST, height + RECORD_LINES_LEAST):
         return PlainScreen(records=True)
-    return LiveScreen(height, colours=not os.environ.get("NO_COLOR"), size=terminal_size)
+    return LiveScreen(height, colours=colours_wanted(), size=terminal_size)

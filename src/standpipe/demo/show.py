@@ -16,7 +16,7 @@ from standpipe.demo.journal_bytes import journal_length
 from standpipe.demo.panel import PanelView, PhaseView
 from standpipe.demo.phases import Play, all_phases
 from standpipe.demo.result import table
-from standpipe.demo.screen import STDOUT, PlainScreen, Screen, write_all
+from standpipe.demo.screen import STDOUT, PlainScreen, Screen, emphasise, write_all
 from standpipe.demo.stage import Stage
 from standpipe.errors import EXIT_NEGATIVE, EXIT_OK, StandpipeError
 
@@ -129,5 +129,6 @@ def present(demo: Demo, screen: Screen, *, as_json: bool) -> int:
     elif isinstance(screen, PlainScreen):
         screen.say("\n".join(["", *table(result)]))
     else:
-        write_all(STDOUT, "\n".join(["", *table(result), ""]).encode())
+        *lines, last = table(result)
+        write_all(STDOUT, "\n".join(["", *lines, emphasise(last, good=not result.wrong), ""]).encode())
     return EXIT_NEGATIVE if result.wrong else EXIT_OK

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import glob
+import json
 import os
 import signal
 import subprocess
@@ -65,6 +66,15 @@ def descendants(pid: int) -> list[int]:
     return direct + [below for child in direct for below in descendants(child)]
 
 
+def plain_message(line: str) -> str:
+    """Return one of standpipe's own messages (JSON) in words; any other line as it is."""
+    try:
+        entry = json.loads(line)
+        return f"  {entry.pop('role')}: {entry.pop('message')}"
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return f"  {line}"
+
+
 class Stage:
     """Starts everything, gives the handles for faults, and takes everything down again."""
 
@@ -107,7 +117,7 @@ class Stage:
 
     def _run_command(self, config: Path, server: list[str]) -> list[str]:
         paths = ["--fifo", str(self.fifo), "--journal", str(self.journal), "--config", str(config)]
-        return [sys.executable, "-m", "standpipe", "run", *paths, "--", *server]
+        return [sys.executable, "-P", "-m", "standpipe", "run", *paths, "--", *server]
 
     def _launch(self, command: list[str], home: Path) -> None:
         read_fd, write_fd = os.pipe()
@@ -208,4 +218,5 @@ class Stage:
         """Return the last messages of `standpipe run` and OpenBao."""
         if not self.log.exists():
             return "(no messages)"
-        return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:])
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:]
+        return "\n".join(map(plain_message, lines))

@@ -1,1 +1,1 @@
-"""Is anything missing, altered or out of place?"""
+"""Whether anything is missing, altered or out of place."""

@@ -178,10 +178,10 @@ def _check_chain(facts: JournalFacts) -> Iterator[Damage]:
 
 
 def _links(facts: JournalFacts, before: SegmentFacts | None, base: int, seal: SealFacts) -> bool:
-    if before is not None:
-        return (
-            before.seal is None or seal.previous == before.seal.digest
-        )  # a seal that nobody could read proves nothing
+    if before is not None and before.seal is None:
+        return True  # a seal that nobody could read proves nothing
+    if before is not None and before.seal is not None:
+        return seal.previous == before.seal.digest
     return seal.previous is not None if base > 0 else seal.previous == facts.predecessor
 
 

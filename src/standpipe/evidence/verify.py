@@ -233,7 +233,9 @@ class _Scan:
         key = (base, suffix, size, covered)
         found = self._copies.get(key)
         if found is None:
+            done = self._meter.done + size  # also where not all of it is read: seek tables, surplus, damage
             found = self._copies[key] = _read_copy(self._layout.segment(base, suffix), covered, self._meter)
+            self._meter.done = done
         return found
 
 

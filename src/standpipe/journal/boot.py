@@ -1,4 +1,4 @@
-"""boot.json: did capture stop cleanly, and under which boot of the kernel was it writing?
+"""boot.json: whether capture stopped cleanly, and under which boot of the kernel it was writing.
 
 The kernel's boot id changes with each boot, so another id together with ``clean: false`` means that the
 page cache under the journal may have been lost: see "Power loss" in journal.layout. A missing or unreadable file
@@ -21,7 +21,7 @@ class Boot:
 
     __slots__ = ("boot_id", "clean", "segment_hard_limit", "settings")
 
-    def __init__(self, boot_id: str, clean: bool, segment_hard_limit: int, settings: dict[str, object]) -> None:
+    def __init__(self, boot_id: str, segment_hard_limit: int, settings: dict[str, object], *, clean: bool) -> None:
         self.boot_id = boot_id
         self.clean = clean
         self.segment_hard_limit = segment_hard_limit
@@ -54,4 +54,4 @@ def read(path: str) -> Boot | None:
         return None
     if not isinstance(limit, int) or limit <= 0:
         return None
-    return Boot(str(boot_id), clean is True, limit, entry)
+    return Boot(str(boot_id), limit, entry, clean=clean is True)

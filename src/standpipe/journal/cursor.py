@@ -1,8 +1,8 @@
 """cursors/<sink>: how far one sink has acknowledged, in two checksummed slots.
 
-Layout: slot 0 at byte 0, slot 1 at byte 4096, so a torn sector or page can hurt only one of them. A slot is one line of
-text, readable with ``cat``: the JSON object below, a space, the CRC-32 of the object's bytes as 8 hex digits, a newline;
-padded with spaces to SLOT_BYTES before the newline. Each update writes the slot that holds the older
+Layout: slot 0 at byte 0, slot 1 at byte 4096, so a torn sector or page can hurt only one of them. A slot is one line
+of text, readable with ``cat``: the JSON object below, a space, the CRC-32 of the object's bytes as 8 hex digits, spaces
+up to SLOT_BYTES, and a newline. Each update writes the slot that holds the older
 state with one pwrite(2); the valid slot with the highest ``sequence`` counts. A mapped file would die
 of SIGBUS on a full volume; pwrite says ENOSPC.
 

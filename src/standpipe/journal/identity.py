@@ -52,7 +52,8 @@ def _parse(path: str, data: bytes) -> Identity:
         ) from error
     if version != FORMAT_VERSION:
         raise JournalError(
-            f"{path} says format {version!r}; this standpipe reads and writes format {FORMAT_VERSION}; nothing was touched",
+            f"{path} says format {version!r}; this standpipe reads and writes format {FORMAT_VERSION};"
+            " nothing was touched",
             "Install the version that wrote the journal, or a newer one (docs/format-versions.md)",
         )
     try:

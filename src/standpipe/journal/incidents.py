@@ -36,9 +36,7 @@ def format_incident(kind: str, offset: int | None, length: int | None, detail: d
     return json.dumps(entry, default=str).encode() + b"\n"
 
 
-def append(
-    path: str, kind: str, offset: int | None, length: int | None, detail: dict[str, object], now: float
-) -> None:
+def append(path: str, kind: str, offset: int | None, length: int | None, detail: dict[str, object], now: float) -> None:
     """Add one incident, durably. Raises OSError (the line is then not, or not whole, in the file)."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, FILE_MODE)
     try:

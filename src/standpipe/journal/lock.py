@@ -14,6 +14,7 @@ from standpipe.journal.layout import FILE_MODE
 
 RETRY_SECONDS = 0.02  # a predecessor that was killed drops its lock within a few of these
 PROBE_GRACE_SECONDS = 0.2  # status and a dying predecessor hold a lock for microseconds; a person does not notice this
+PID_WIDTH = 10  # digits; pid_max is at most 2^22 (proc(5))
 
 
 def _open(path: str) -> int:
@@ -53,8 +54,7 @@ def acquire(path: str, role: str, wait_seconds: float = 0.0) -> int:
                 "Only one of each role may run on a journal; stop the other one, or name another journal",
             )
         time.sleep(RETRY_SECONDS)
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    os.pwrite(descriptor, f"{os.getpid():<{PID_WIDTH}}\n".encode(), 0)  # one write, one width: never a mix of two ids
     return descriptor
 
 

@@ -36,7 +36,7 @@ class RawSegment:
 
     __slots__ = ("base", "finished", "size")
 
-    def __init__(self, base: int, size: int, finished: bool) -> None:
+    def __init__(self, base: int, size: int, *, finished: bool) -> None:
         self.base = base
         self.size = size
         self.finished = finished
@@ -54,7 +54,8 @@ def list_raw_segments(layout: Layout) -> list[RawSegment]:
                 status = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue  # keep may delete a segment meanwhile
-            found.append(RawSegment(parsed[0], status.st_size, status.st_mode & 0o777 == FINISHED_SEGMENT_MODE))
+            finished = status.st_mode & 0o777 == FINISHED_SEGMENT_MODE
+            found.append(RawSegment(parsed[0], status.st_size, finished=finished))
     return sorted(found, key=lambda segment: segment.base)
 
 
@@ -101,7 +102,7 @@ class Recovery:
         self._finish_all_but_last(segments, cache_lost=cache_lost)
         hard_limit_before = before.segment_hard_limit if before else self._hard_limit
         start = self._start_after(segments, hard_limit_before, cache_lost=cache_lost)
-        boot.Boot(boot_id, False, self._hard_limit, settings).write(layout.boot)
+        boot.Boot(boot_id, self._hard_limit, settings, clean=False).write(layout.boot)
         if start is None:
             return open_last(layout, segments[-1].base, self._clock_now)
         current = create(layout, start, self._clock_now)
@@ -181,4 +182,4 @@ def mark_clean(layout: Layout) -> None:
     """Say in boot.json that everything written is on disk. Raises OSError."""
     state = boot.read(layout.boot)
     if state is not None:
-        boot.Boot(state.boot_id, True, state.segment_hard_limit, state.settings).write(layout.boot)
+        boot.Boot(state.boot_id, state.segment_hard_limit, state.settings, clean=True).write(layout.boot)

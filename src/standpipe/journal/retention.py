@@ -132,7 +132,7 @@ def _reason(candidate: Candidate, now: float, limits: Limits, delivered_bytes: i
         return "room"
     if limits.size_bytes is not None and delivered_bytes > limits.size_bytes:
         return "size"
-    age = now - (candidate.sealed_at or now)
-    if limits.age_seconds is not None and age > limits.age_seconds:
+    sealed_at = candidate.sealed_at
+    if limits.age_seconds is not None and sealed_at is not None and now - sealed_at > limits.age_seconds:
         return "age"
     return None

@@ -36,9 +36,7 @@ class Segment:
 def prepare_next(layout: Layout) -> int:
     """Create the file that will become the next segment, durably. Raises OSError."""
     unlink_if_there(layout.next_segment)
-    descriptor = os.open(
-        layout.next_segment, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, OPEN_SEGMENT_MODE
-    )
+    descriptor = os.open(layout.next_segment, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, OPEN_SEGMENT_MODE)
     try:
         os.fsync(descriptor)
     except OSError:

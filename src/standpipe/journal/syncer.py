@@ -136,7 +136,7 @@ class Syncer:
 
     @property
     def all_safe(self) -> bool:
-        """Is every byte that was written on disk?"""
+        """Whether every byte that was written is on disk."""
         return not (self._failed or self._handed) and self._current.length == self._current.synced_length
 
     def step(self) -> bool:

@@ -23,7 +23,10 @@ class DirectoryWatch:
     def __init__(self, path: str) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
         self.descriptor: int = libc.inotify_init1(IN_NONBLOCK | IN_CLOEXEC)
-        if self.descriptor >= 0 and libc.inotify_add_watch(self.descriptor, os.fsencode(path), IN_MODIFY | IN_MOVED_TO) < 0:
+        if (
+            self.descriptor >= 0
+            and libc.inotify_add_watch(self.descriptor, os.fsencode(path), IN_MODIFY | IN_MOVED_TO) < 0
+        ):
             os.close(self.descriptor)
             self.descriptor = -1
 

@@ -18,10 +18,10 @@ import errno
 import os
 
 from standpipe.journal.layout import HARD_LIMIT_FACTOR
-from standpipe.journal.segment import Segment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from standpipe.journal.segment import Segment
     from standpipe.journal.syncer import Syncer
 
 SPLICE_F_MOVE = 1  # fcntl.h
@@ -70,7 +70,16 @@ class LookAhead:
 class Writer:
     """Moves bytes from a pipe into segments. One thread calls `store`; the syncer publishes segments and room."""
 
-    __slots__ = ("_look_ahead", "_published", "_syncer", "allowed_end", "current", "hard_limit", "refused", "soft_limit")
+    __slots__ = (
+        "_look_ahead",
+        "_published",
+        "_syncer",
+        "allowed_end",
+        "current",
+        "hard_limit",
+        "refused",
+        "soft_limit",
+    )
 
     def __init__(self, syncer: Syncer, current: Segment, segment_size: int) -> None:
         self._syncer = syncer
@@ -83,7 +92,7 @@ class Writer:
         self.refused = 0  # the errno with which the file system refused bytes; the syncer clears it to try again
 
     def publish(self, segment: Segment) -> None:
-        """Called by the syncer: this segment follows the one that was handed over."""
+        """Take the segment that follows the one that was handed over; the syncer calls this."""
         self._published = segment
 
     def store(self, pipe: int, held: int) -> int:
@@ -108,7 +117,7 @@ class Writer:
                 return stored
 
     def blocked(self) -> bool:
-        """Is there nowhere to write at the moment?"""
+        """Tell whether there is nowhere to write at the moment."""
         return self._writable_segment() is None
 
     def _writable_segment(self) -> Segment | None:

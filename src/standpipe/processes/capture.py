@@ -23,7 +23,6 @@ from standpipe.journal.recovery import Recovery, mark_clean
 from standpipe.journal.room import Room
 from standpipe.journal.syncer import Syncer
 from standpipe.journal.writer import Writer
-from standpipe.observe.log import Log
 from standpipe.processes.child import die_with_parent, tell_ready
 
 TYPE_CHECKING = False
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from standpipe.journal.segment import Segment
+    from standpipe.observe.log import Log
 
 QUIET_SECONDS = 0.2  # after SIGUSR1 (the writer is dead): both pipes empty for so long means that nothing comes
 PATH_CHECK_SECONDS = 1.0
@@ -39,13 +39,15 @@ EXIT_CRASH = 70  # EX_SOFTWARE of sysexits.h
 
 COMMAND = Command(
     "capture",
-    "Move bytes from a FIFO into a journal: FIFO to reserve to segment, exactly once, whatever kills it. `standpipe run`"
-    " starts this process by itself; alone it is for people who have a supervisor of their own. SIGTERM: take what"
+    "Move bytes from a FIFO into a journal: FIFO to reserve to segment, exactly once, whatever kills it."
+    " `standpipe run` starts this process by itself; alone it is for people who have a supervisor of their own. SIGTERM: take what"
     " the FIFO still gets until its last writer has gone, or --deadline has passed; then sync, and exit.",
     options=(
         Option("fifo", "PATH", "Vault's audit FIFO; created with mode 0600 where it is missing.", required=True),
         Option("journal", "DIR", "The journal's directory; created where it is missing.", default="/var/lib/standpipe"),
-        Option("segment-size", "SIZE", "Close a segment at the first newline after this.", kind="size", default="64MiB"),
+        Option(
+            "segment-size", "SIZE", "Close a segment at the first newline after this.", kind="size", default="64MiB"
+        ),
         Option("max-size", "SIZE", "The journal's cap.", kind="size", default="10GiB"),
         Option(
             "on-full",
@@ -56,7 +58,13 @@ COMMAND = Command(
         ),
         Option("fsync", "TIME", "How often the journal is synced to the disk.", kind="duration", default="1s"),
         Option("seal-every", "TIME", "Close a segment that is older than this.", kind="duration", default="1h"),
-        Option("deadline", "TIME", "After SIGTERM, wait for the writers no longer than this.", kind="duration", default="20s"),
+        Option(
+            "deadline",
+            "TIME",
+            "After SIGTERM, wait for the writers no longer than this.",
+            kind="duration",
+            default="20s",
+        ),
         Option("node", "NAME", "The node's name, for a new journal. Without it, the host's name."),
         Option("lock-wait", "TIME", "Wait so long for a predecessor's lock.", kind="duration", default="0s"),
         Option("ready-fd", "N", "Write a newline to this descriptor when ready.", kind="integer"),

@@ -11,7 +11,7 @@ PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
 def prctl(option: int, argument: int) -> None:
-    """Call prctl(2). Raises OSError."""
+    """Set an option of this process with the system call of this name. Raises OSError."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(option, argument, 0, 0, 0) != 0:
         number = ctypes.get_errno()

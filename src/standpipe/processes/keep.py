@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from standpipe.observe.log import Log
 
 TICK_SECONDS = 0.25  # how late a finished segment may be sealed, or room be made
-NO_FD = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class KeepSettings:
     journal: str
     keeper: KeeperSettings
     once: bool = False
-    ready_fd: int = NO_FD
+    ready_fd: int | None = None
     parent_pid: int | None = None
     lock_wait_seconds: float = 0.0
 
@@ -45,9 +44,9 @@ class StopRequest:
 
     def __init__(self, *, supervised: bool) -> None:
         self._signals = {signal.SIGTERM} if supervised else {signal.SIGTERM, signal.SIGINT}
+        signal.pthread_sigmask(signal.SIG_BLOCK, self._signals)
         if supervised:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_BLOCK, self._signals)
         self._came = False
 
     def came(self, wait_seconds: float = 0.0) -> bool:
@@ -97,7 +96,8 @@ def run_keep(settings: KeepSettings, log: Log) -> int:
     try:
         keeper = Keeper(layout, journal, settings.keeper, log)
         keeper.start()
-        tell_ready(settings.ready_fd)
+        if settings.ready_fd is not None:
+            tell_ready(settings.ready_fd)
         try:
             return _keep(keeper, stop, once=settings.once)
         finally:

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from standpipe.records.framing import Record
 
 
-
-def run_ship(  # noqa: PLR0913 - each is one option of the command
+def run_ship(
     config: Config,
     log: Log,
     *,
@@ -67,9 +66,7 @@ def _deliver(
     reader.close()
 
 
-def _batcher(
-    config: Config, sink: StdoutSinkConfig, reader: JournalReader, journal_id: str, state: Cursor
-) -> Batcher:
+def _batcher(config: Config, sink: StdoutSinkConfig, reader: JournalReader, journal_id: str, state: Cursor) -> Batcher:
     if sink.format == "raw":
         return RawBatcher(reader)
 

@@ -29,7 +29,7 @@ def full_python(arguments: Sequence[str]) -> list[str]:
     return [sys.executable, "-P", "-m", "standpipe", *arguments]
 
 
-def spawn_child(command: Sequence[str], ready_end: int) -> int:
+def spawn_child(command: list[str], ready_end: int) -> int:
     """Start one of our children in a process group of its own, so that Ctrl-C does not reach it. Raises OSError."""
     return os.posix_spawn(
         command[0],
@@ -41,7 +41,7 @@ def spawn_child(command: Sequence[str], ready_end: int) -> int:
     )
 
 
-def spawn_command(command: Sequence[str], environment: Mapping[str, str]) -> int:
+def spawn_command(command: list[str], environment: Mapping[str, str]) -> int:
     """Start COMMAND with its stdout on our stderr: our stdout is for records. Raises OSError as execvp(3) does."""
     return os.posix_spawnp(
         command[0],

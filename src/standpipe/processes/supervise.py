@@ -9,9 +9,9 @@ Theory of operation. One thread, one poll over a wake-up pipe (signals) and the 
     KEEPING    keep finishes its step (SIGTERM), and exits
     DONE
 
-Each of the last phases ends at the deadline too. We keep both pipes open in every phase, so the death of a child never
-closes one; from CAPTURING on for reading only, so that capture can see the last writer go (POLLHUP). COMMAND inherits no
-descriptor of ours, because Vault's plugins would inherit it from Vault, and could read or forge records.
+Each of the last phases ends at the deadline too. We keep both pipes open in every phase, so the death of a child
+never closes one; from CAPTURING on for reading only, so that capture can see the last writer go (POLLHUP). COMMAND
+inherits no descriptor of ours, because Vault's plugins would inherit it from Vault, and could read or forge records.
 """
 
 import os
@@ -44,11 +44,14 @@ FORWARDED = (
 )
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 PROGRESS_SECONDS = 2.0  # a drain that lasts longer is told about, so often
-STARTS_BEFORE_GIVING_UP = 5  # capture was killed so often before it was ever ready: something is wrong with this machine
+STARTS_BEFORE_GIVING_UP = (
+    5  # capture was killed so often before it was ever ready: something is wrong with this machine
+)
 OVERDUE_POLL_SECONDS = 0.05
 KILL_GRACE_SECONDS = 0.5  # after the deadline: between SIGTERM and SIGKILL; enough to write a cursor
 
-STARTING, RUNNING, CAPTURING, DELIVERING, KEEPING, DONE = "starting running capturing delivering keeping done".split()
+STARTING, RUNNING = "starting", "running"
+CAPTURING, DELIVERING, KEEPING, DONE = "capturing", "delivering", "keeping", "done"
 PHASE_OF = {"capture": CAPTURING, "ship": DELIVERING, "keep": KEEPING}
 STOP_SIGNAL = {"capture": signal.SIGUSR1, "ship": signal.SIGUSR1, "keep": signal.SIGTERM}
 NEXT_PHASE = {CAPTURING: DELIVERING, DELIVERING: KEEPING, KEEPING: DONE}
@@ -59,7 +62,7 @@ class Child:
     """One of our children: how it is started, and what became of it."""
 
     role: str
-    command: Sequence[str]
+    command: list[str]
     pid: int = 0
     ready: bool = False
     ready_end: int = -1
@@ -76,7 +79,7 @@ class RunSettings:
 
     fifo: str
     reserve: str
-    command: Sequence[str]
+    command: list[str]
     environment: Mapping[str, str]
     deadline_seconds: float
 
@@ -84,7 +87,9 @@ class RunSettings:
 class Supervisor:
     """One run of COMMAND."""
 
-    def __init__(self, settings: RunSettings, children: Sequence[Child], undelivered: Callable[[], int], log: Log) -> None:
+    def __init__(
+        self, settings: RunSettings, children: Sequence[Child], undelivered: Callable[[], int], log: Log
+    ) -> None:
         """Make and hold the pipes. Raises SourceError."""
         self._settings = settings
         self._children = {child.role: child for child in children}
@@ -209,11 +214,11 @@ class Supervisor:
         was_ready, child.pid, child.ready = child.ready, 0, False
         if child.asked_at is not None and status >= 0:
             return  # it stopped because we asked it to
-        if self._phase == STARTING and child.role == "capture" and not was_ready:
-            if status >= 0 or child.restart.in_a_row >= STARTS_BEFORE_GIVING_UP:
-                self._log.error("capture could not start, so COMMAND was not started", exit_status=status)
-                self._begin_drain()
-                return
+        gives_up = status >= 0 or child.restart.in_a_row >= STARTS_BEFORE_GIVING_UP
+        if self._phase == STARTING and child.role == "capture" and not was_ready and gives_up:
+            self._log.error("capture could not start, so COMMAND was not started", exit_status=status)
+            self._begin_drain()
+            return
         if self._phase in NEXT_PHASE and (child.role == "keep" or now >= self._deadline_at):
             return  # what keep left is done at the next start
         child.restart, delay_seconds = next_restart(child.restart, now - child.started_at)
@@ -275,7 +280,7 @@ class Supervisor:
             self._log.info(self._phase, undelivered_bytes=self._undelivered())
 
     def _overstays(self, child: Child, now: float) -> bool:
-        """Has the deadline passed, and some grace after we asked?"""
+        """Tell whether the deadline has passed, and some grace after we asked."""
         asked_at = child.asked_at if child.asked_at is not None else child.started_at
         return now >= max(self._deadline_at, asked_at) + KILL_GRACE_SECONDS
 

@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from standpipe.errors import JournalError
+from standpipe.journal import lock
+from standpipe.journal.cursor import CursorFile
+from standpipe.journal.layout import Layout
+from standpipe.observe.status import age_seconds, gather_status
+from tests.evidence.craft import JOURNAL_ID, Crafted, healthy
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from standpipe.observe.status_text import SinkStatus, Status
+
+NOON = datetime(2024, 5, 6, 12, tzinfo=UTC).timestamp()
+SEVEN = 5 * 3600  # seconds from the first record to noon
+
+
+def look(journal: Crafted) -> Status:
+    """Gather a status at noon."""
+    return gather_status(Layout(str(journal.root)), NOON)
+
+
+def set_cursor(journal: Crafted, offset: int, sink: str = "stdout") -> None:
+    """Write a sink's cursor."""
+    cursor = CursorFile(str(journal.root / "cursors" / sink))
+    cursor.update(offset=offset, after=offset)
+    cursor.close()
+
+
+def sink_at(journal: Crafted, offset: int) -> SinkStatus:
+    """Return what is said of a sink with this cursor."""
+    set_cursor(journal, offset)
+    return look(journal).sinks["stdout"]
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Crafted:
+    """Return four sealed segments of five records, every other one compressed, and a tail with two and a half."""
+    return healthy(tmp_path / "journal")
+
+
+def test_a_journal_at_rest(journal: Crafted) -> None:
+    """Its range, its files, nobody alive, no source known."""
+    status = look(journal)
+    files = (journal.root / "segments").iterdir()
+    assert (status.journal.id, status.journal.path) == (JOURNAL_ID, str(journal.root))
+    assert (status.journal.base, status.journal.end, status.journal.segments) == (0, 2646, 5)
+    assert sum(path.stat().st_size for path in files) == status.journal.bytes
+    assert status.journal.cap is None
+    assert status.source.kind is None
+    assert {role: process.alive for role, process in status.processes.items()} == {
+        "capture": False,
+        "keep": False,
+        "ship": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("cursor", "lag_bytes", "lag_records", "lag_seconds", "state"),
+    [
+        (0, 2646, 22, SEVEN, "behind"),
+        (120, 2526, 21, SEVEN - 1, "behind"),
+        (600, 2046, 17, SEVEN - 5, "behind"),
+        (720, 1926, 16, SEVEN - 6, "behind"),
+        (2400, 246, 2, SEVEN - 20, "behind"),
+        (2640, 6, 0, 0.0, "behind"),
+        (2646, 0, 0, 0.0, "current"),
+        (2647, 0, 0, 0.0, "outside"),
+    ],
+)
+def test_a_sinks_lag(
+    journal: Crafted, cursor: int, lag_bytes: int, lag_records: int, lag_seconds: float, state: str
+) -> None:
+    """Bytes to the end, newlines in them, and the age of the first record that is not delivered."""
+    sink = sink_at(journal, cursor)
+    assert (cursor, lag_bytes, lag_records, lag_seconds, state) == (
+        sink.cursor,
+        sink.lag_bytes,
+        sink.lag_records,
+        sink.lag_seconds,
+        sink.state,
+    )
+
+
+def test_whole_sealed_segments_are_counted_by_their_seals(journal: Crafted) -> None:
+    """Their bytes are not read: damage in them does not matter here."""
+    journal.write(journal.file(1200, ".log"), b"\n" * 600)
+    assert sink_at(journal, 600).lag_records == 17
+
+
+def test_a_cursor_before_the_journal_is_outside(journal: Crafted) -> None:
+    """drop-oldest took what the sink had not got; the lag counts what is left."""
+    set_cursor(journal, 0)
+    journal.remove(0, ".log", ".seal.json")
+    sink = look(journal).sinks["stdout"]
+    assert (sink.state, sink.lag_bytes, sink.lag_records) == ("outside", 2046, 17)
+
+
+def test_a_cursor_that_cannot_be_read_is_missing(journal: Crafted) -> None:
+    """Neither slot is valid: nothing is known of the sink but its name."""
+    (journal.root / "cursors" / "cloud").write_bytes(b"rubbish")
+    sink = look(journal).sinks["cloud"]
+    assert (sink.state, sink.cursor, sink.lag_bytes) == ("missing", None, None)
+
+
+def test_torn_records_are_passed_over_for_the_time(journal: Crafted) -> None:
+    """The first record that says its time counts; without any the lag in seconds is unknown."""
+    whole = b'{"time":"2024-05-06T11:59:50.123456789Z"}\n'
+    tail = journal.bases[-1]
+    journal.write(journal.file(tail, ".log"), b"torn\n" + whole)
+    assert sink_at(journal, tail).lag_seconds == pytest.approx(9.877)
+    journal.write(journal.file(tail, ".log"), b"torn\n")
+    assert sink_at(journal, tail).lag_seconds is None
+
+
+def test_damaged_bytes_leave_the_lag_in_records_unknown(journal: Crafted) -> None:
+    """Part of a compressed segment would have to be unpacked for the count, and cannot be."""
+    journal.flip(journal.file(600, ".log.zst"), 30)
+    sink = sink_at(journal, 720)
+    assert (sink.state, sink.lag_bytes, sink.lag_records) == ("behind", 1926, None)
+
+
+def test_live_processes_are_seen_by_their_locks(journal: Crafted) -> None:
+    """A role is alive while somebody holds its lock; afterwards it is not, though the file stays."""
+    layout = Layout(str(journal.root))
+    descriptor = lock.acquire(layout.lock("ship"), "ship")
+    alive = look(journal).processes["ship"]
+    os.close(descriptor)
+    assert (alive.pid, alive.alive) == (os.getpid(), True)
+    assert look(journal).processes["ship"].alive is False
+
+
+def boot(journal: Crafted, settings: dict[str, object]) -> None:
+    """Write boot.json with capture's settings."""
+    entry = {"boot_id": "b", "clean": False, "segment_hard_limit": 1 << 20, **settings}
+    (journal.root / "boot.json").write_text(json.dumps(entry))
+
+
+def test_a_fifo_source_is_looked_into_while_capture_lives(journal: Crafted, tmp_path: Path) -> None:
+    """The bytes that wait in the FIFO and in the reserve are counted and stay; without a capture nobody opens them."""
+    fifo, reserve = tmp_path / "pipe", journal.root / "reserve"
+    boot(journal, {"fifo": str(fifo), "max_size": 1 << 30})
+    os.mkfifo(fifo)
+    os.mkfifo(reserve)
+    ends = [os.open(path, os.O_RDWR) for path in (fifo, reserve)]
+    os.write(ends[0], b"twelve bytes")
+    os.write(ends[1], b"four")
+    asleep = look(journal)
+    held = lock.acquire(Layout(str(journal.root)).lock("capture"), "capture")
+    awake = look(journal)
+    left = os.read(ends[0], 100)
+    for descriptor in (*ends, held):
+        os.close(descriptor)
+    assert (asleep.source.pipe_bytes, asleep.source.reserve_bytes) == (None, None)
+    assert (awake.source.kind, awake.source.path, awake.source.offset) == ("fifo", str(fifo), None)
+    assert (awake.source.pipe_bytes, awake.source.reserve_bytes) == (12, 4)
+    assert awake.journal.cap == 1 << 30
+    assert left == b"twelve bytes"
+
+
+def test_a_path_that_is_no_fifo_is_not_counted(journal: Crafted, tmp_path: Path) -> None:
+    """Vault made a regular file there: nothing is known of a pipe."""
+    path = tmp_path / "pipe"
+    path.write_bytes(b"x")
+    boot(journal, {"fifo": str(path)})
+    held = lock.acquire(Layout(str(journal.root)).lock("capture"), "capture")
+    source = look(journal).source
+    os.close(held)
+    assert (source.kind, source.pipe_bytes, source.reserve_bytes) == ("fifo", None, None)
+
+
+def test_a_file_source_tells_its_sizes(journal: Crafted, tmp_path: Path) -> None:
+    """Apparent and real size differ where space was given back."""
+    path = tmp_path / "audit.log"
+    path.touch()
+    os.truncate(path, 1 << 20)
+    boot(journal, {"file": str(path)})
+    source = look(journal).source
+    assert (source.kind, source.apparent_size, source.real_size) == ("file", 1 << 20, path.stat().st_blocks * 512)
+
+
+def test_odd_settings_are_unknown_settings(journal: Crafted) -> None:
+    """What boot.json does not say, or says in another form, is null."""
+    boot(journal, {"fifo": 7, "max_size": "much"})
+    status = look(journal)
+    assert (status.source.kind, status.journal.cap) == (None, None)
+
+
+def test_incidents_and_dead_letters_are_counted(journal: Crafted) -> None:
+    """One number a kind; dead letters count for the size, as they do for the cap."""
+    before = look(journal).journal.bytes
+    for kind in ("torn", "repeat", "torn"):
+        journal.incident(kind, 0, 1)
+    (journal.root / "deadletter" / "cloud.jsonl").write_bytes(b'{"a":1}\n')
+    status = look(journal)
+    assert status.incidents == {"repeat": 1, "torn": 2}
+    assert before + 8 == status.journal.bytes
+
+
+def test_an_empty_journal_has_a_status(tmp_path: Path) -> None:
+    """Nothing captured yet: zeros, no sinks."""
+    status = look(Crafted(tmp_path / "journal"))
+    assert (status.journal.base, status.journal.end, status.journal.segments, status.sinks) == (0, 0, 0, {})
+
+
+def test_no_journal_is_an_error(tmp_path: Path) -> None:
+    """There is nothing to tell."""
+    with pytest.raises(JournalError, match="no journal"):
+        gather_status(Layout(str(tmp_path)), NOON)
+
+
+@pytest.mark.parametrize(
+    ("time", "expected"),
+    [
+        ("2024-05-06T11:59:00Z", 60.0),
+        ("2024-05-06T13:59:00+02:00", 60.0),
+        ("2024-05-06T11:59:00.123456789Z", 59.877),
+        ("2024-05-06T12:00:01Z", 0.0),
+        ("2024-05-06T11:59:00", 60.0),
+        ("yesterday", None),
+    ],
+)
+def test_ages(time: str, expected: float | None) -> None:
+    """Seconds before noon, never negative; a time without a zone is taken as UTC."""
+    assert expected == age_seconds(time, NOON)
