@@ -87,7 +87,7 @@ def test_a_flood_is_whole_behind_slow_syncs(tmp_path: Path) -> None:
     """Each fdatasync takes 2 s and segments are small: the writer waits for new segments, and nothing is lost."""
     with Rig(tmp_path / "rig") as rig:
         capture = rig.capture(before=(*SLOW_SYNC, *DELAY), segment_size="1MiB")
-        writer = rig.write(1500, (RECORD_BYTES,))
+        writer = rig.write(2500, (RECORD_BYTES,))
         wait_until(lambda: is_full(rig.held_fifo), "the FIFO is full")
         assert not writer.finished()
         writer.end()

@@ -6,6 +6,7 @@ that lacks loop devices or cannot freeze fails the tests: these faults must not 
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MIB = 1 << 20
+BLOCK_BYTES = 64 << 10
 EXT4, XFS, BTRFS = "ext4", "xfs", "btrfs"
 SMALLEST_MIB = {EXT4: 8, XFS: 300, BTRFS: 114}  # what the mkfs programs accept
 MKFS = {
@@ -120,9 +122,14 @@ class Ballast:
         """Take all room but some bytes."""
         self._path = volume.path / "ballast"
         free = os.statvfs(volume.path)
-        size = free.f_bavail * free.f_frsize - leave_bytes
-        with open(self._path, "wb") as file:
-            os.posix_fallocate(file.fileno(), 0, size)
+        left = free.f_bavail * free.f_frsize - leave_bytes
+        with open(self._path, "wb", buffering=0) as file:
+            while left > 0 or not leave_bytes:
+                try:
+                    left -= file.write(bytes(BLOCK_BYTES))
+                except OSError as error:
+                    assert error.errno == errno.ENOSPC
+                    break
 
     def drop(self) -> None:
         """Give the room back."""

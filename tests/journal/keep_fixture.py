@@ -72,8 +72,7 @@ def never() -> bool:
 
 
 def run_passes(keeper: Keeper) -> None:
-    """Start a keeper and let it do everything that is due."""
-    keeper.start()
+    """Let a keeper do everything that is due."""
     while keeper.pass_over(never):
         pass
 

@@ -247,7 +247,6 @@ def test_a_segment_that_changed_after_its_seal_is_reported_and_left(
         file.write(b"[")
     os.chmod(layout.segment(altered), FINISHED_SEGMENT_MODE)
     keeper = make_keeper(layout, log_fd)
-    keeper.start()
     until(keeper, lambda: data_bases(layout, ".log.zst") == [0, 2 * SEGMENT_BYTES])
     keeper.pass_over(never)
     assert [("damaged", altered, None)] == kinds(layout)
@@ -262,7 +261,6 @@ def test_a_full_volume_is_said_once_and_worked_through_later(small_volume: Path,
         while free_bytes(small_volume):
             file.write(b"x" * 4096)
     keeper = make_keeper(layout, log_fd)
-    keeper.start()
     until(keeper, lambda: bool(keeper.troubles))
     for _ in range(3):
         keeper.pass_over(never)

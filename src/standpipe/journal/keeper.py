@@ -52,17 +52,14 @@ class Keeper:
         self._synced_at = 0.0
         self._offset: int | None = None  # what the step under way works on, for its incident
         self._as_found: set[int] = set()  # sealed segments that are not as sealed: left alone
+        self._cleaned = False
         self.troubles = Troubles(layout.incidents, log)
-
-    def start(self) -> None:
-        """Remove what an unfinished write left. Raises OSError."""
-        for name in keeping.remove_temporaries(self._layout):
-            self._log.info("removed an unfinished file", file=name)
 
     def pass_over(self, stopping: Callable[[], bool]) -> bool:
         """Do what is due; return whether there is more to do at once. stopping is asked between steps."""
         more = False
         for step, work in (
+            ("remove unfinished files", self._clean_once),
             ("look at the journal", self._look),
             ("seal a segment", self._seal),
             ("delete a segment", self._retain),
@@ -91,6 +88,14 @@ class Keeper:
         return more
 
     # Look.
+
+    def _clean_once(self, _stopping: Callable[[], bool]) -> bool:
+        """Remove what a predecessor's unfinished writes left."""
+        if not self._cleaned:
+            for name in keeping.remove_temporaries(self._layout):
+                self._log.info("removed an unfinished file", file=name)
+            self._cleaned = True
+        return False
 
     def _look(self, _stopping: Callable[[], bool]) -> bool:
         self._seals.load(segment.base for segment in self._reader.segments if segment.sealed)

@@ -95,7 +95,6 @@ def run_keep(settings: KeepSettings, log: Log) -> int:
         return EXIT_OK
     try:
         keeper = Keeper(layout, journal, settings.keeper, log)
-        keeper.start()
         if settings.ready_fd is not None:
             tell_ready(settings.ready_fd)
         try:

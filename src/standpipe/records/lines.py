@@ -18,29 +18,32 @@ def last_newline(data: bytes) -> int:
     return data.rfind(NEWLINE)
 
 
-def line_time(line: bytes, prefix: bytes = b"") -> str | None:
-    """Return the ``time`` of the record that a complete line ends with; None if it is torn or does not say."""
-    record = parse_line(line, 0, prefix)[-1]
+def line_time(line: bytes) -> str | None:
+    """Return the ``time`` of the record that a complete line ends with; None if it is torn or does not say.
+
+    Vault's prefix need not be known: it is found like half an entry before the record.
+    """
+    record = parse_line(line, 0)[-1]
     return None if record.torn else parse_fields(record.body).time or None
 
 
-def first_time(block: bytes, prefix: bytes = b"") -> str | None:
+def first_time(block: bytes) -> str | None:
     """Return the time of the first complete line that has one.
 
     ``block`` is the beginning of a segment. Where a record straddles the cut, the first line is its rest and has no
     time. None if no complete line of the block has a time; more bytes may.
     """
-    return next((time for line in _lines(block) if (time := line_time(line, prefix)) is not None), None)
+    return next((time for line in _lines(block) if (time := line_time(line)) is not None), None)
 
 
-def last_time(block: bytes, prefix: bytes = b"") -> str | None:
+def last_time(block: bytes) -> str | None:
     """Return the time of the last complete line that has one.
 
     ``block`` is the end of a segment; bytes after its last newline are no line. Its first line may have been cut by
     the block's own beginning, and may then lack its time. None if no complete line of the block has a time; those of
     a longer block may.
     """
-    return next((time for line in _lines_backwards(block) if (time := line_time(line, prefix)) is not None), None)
+    return next((time for line in _lines_backwards(block) if (time := line_time(line)) is not None), None)
 
 
 def _lines(block: bytes) -> Iterator[bytes]:
