@@ -144,9 +144,9 @@ def failing_disk(directory: Path, size_bytes: int) -> Iterator[tuple[Volume, Vol
     """
     with tmpfs(directory / "memory", 2 * size_bytes) as memory:
         image = memory.path / "disk.img"
-        with open(image, "wb") as file:
-            file.write(bytes(size_bytes))
-        call(*MKFS[EXT4][:2], "-E", "nodiscard,lazy_itable_init=0,lazy_journal_init=0", str(image))
+        make_image(image, EXT4, size_bytes)
+        with open(image, "r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, size_bytes)  # everything is there, and then free blocks are not:
         with mounted(image, directory / "disk") as volume:
             call("fstrim", str(volume.path))
             yield memory, volume

@@ -21,6 +21,7 @@ Examples:
   standpipe demo                  watch it
   standpipe demo --json           the counts alone, for a script
   standpipe demo --raw | jq .     the records as Vault wrote them
+  standpipe demo --keep seen      leave the journal in seen/, to look at with status and verify
 
 \b
 Exit status: 0 every count is right; 1 a count is wrong; 2 the demo could not be
@@ -38,20 +39,21 @@ def _directory(keep: Path | None) -> Path:
 
 
 @click.command(name="demo", epilog=EPILOG)
-@click.option("--raw", is_flag=True, help="Show the records as Vault wrote them; so it is when stdout is no terminal.")
+@click.option("--raw", is_flag=True, help="Show the records as Vault wrote them. Always so where stdout is no terminal.")
 @click.option(
     "--seconds",
+    metavar="N",
     type=click.FloatRange(min=SECONDS_LEAST),
     default=SECONDS,
     show_default=True,
-    help="How long the client works.",
+    help="How long the client works, 5 s or more.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the closing table as JSON, and nothing else on stdout.")
 @click.option(
     "--keep",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Leave the journal, the copy of stdout and all messages in DIR.",
+    help="Leave the journal, the copy of stdout and all messages in DIR, a new or an empty directory.",
 )
 def command(*, raw: bool, seconds: float, as_json: bool, keep: Path | None) -> int:
     """Show on this machine what standpipe promises.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   standpipe keep --journal /var/lib/standpipe           until SIGTERM
-  standpipe keep --journal /var/lib/standpipe --once    one pass, for a look
+  standpipe keep --journal /var/lib/standpipe --once    what is due now
 
 \b
 Exit status: 0 done; 2 the journal cannot be understood, another keep works on
@@ -67,15 +67,22 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: str) -
 
 
 @click.command(name="keep", epilog=EPILOG)
-@click.option("--journal", metavar="DIR", help="The journal's directory. Beats journal.path of the config.")
-@click.option("--config", "config_path", metavar="FILE", help="The config: limits, on_full, and the sinks' names.")
+@click.option("--journal", metavar="DIR", help="The journal's directory.  [default: the config's; /var/lib/standpipe]")
+@click.option("--config", "config_path", metavar="FILE", help="A YAML config: limits, on_full, and the sinks' names.")
 @click.option(
-    "--max-size", metavar="SIZE", callback=_size, help="The journal's cap (10GiB, or bytes). Beats the config."
+    "--max-size", metavar="SIZE", callback=_size, help="The journal's cap, such as 10GiB. Beats journal.max_size."
 )
-@click.option("--once", is_flag=True, help="Do one full pass, then exit.")
+@click.option("--once", is_flag=True, help="Do everything that is due now, then exit.")
 @click.option("--ready-fd", type=int, hidden=True)
 @click.option("--parent-pid", type=int, hidden=True)
-@click.option("--lock-wait", metavar="TIME", default="0s", callback=_seconds, hidden=True)
+@click.option(
+    "--lock-wait",
+    metavar="TIME",
+    default="0s",
+    show_default=True,
+    callback=_seconds,
+    help="How long to wait for a predecessor's lock.",
+)
 def command(
     *,
     journal: str | None,
@@ -89,8 +96,8 @@ def command(
     """Seal closed segments, compress them, and delete what has been delivered.
 
     `standpipe run` starts this by itself; alone it is for people who have a supervisor of their own. A segment is
-    deleted only when every sink of the config has delivered it, unless journal.on_full is drop-oldest. SIGTERM: finish
-    the step under way and exit.
+    deleted only when every sink of the config has delivered it, unless journal.on_full is drop-oldest: name the config
+    that ship uses, or a sink may be forgotten. SIGTERM: finish the step under way, then stop.
     """
     config = _load(config_path, journal, max_size)
     settings = KeepSettings(

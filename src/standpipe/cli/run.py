@@ -23,6 +23,23 @@ if TYPE_CHECKING:
 
     from standpipe.config import Config
 
+EPILOG = """\b
+Examples:
+  standpipe run --fifo /vault/audit/pipe -- vault server -config=/vault/config
+  standpipe run --config /etc/standpipe.yaml -- bao server -config=/openbao/config
+  exec standpipe run --fifo p -- vault server -dev    as the last line of an entrypoint
+
+\b
+Exit status:
+  N    COMMAND's own; 128+n where signal n ended it
+  64   the command line or the config is wrong; nothing was touched
+  125  standpipe failed before COMMAND was started
+  126  COMMAND was found and cannot be executed
+  127  COMMAND was not found
+COMMAND may end with 64 or 125 itself: our own failures are told by a message
+on stderr too. Every key of the config: docs/configuration.md.
+"""
+
 LOCK_WAIT_SECONDS = "10"  # a predecessor that was killed may still be inside a write to a slow disk
 
 
@@ -59,33 +76,22 @@ def undelivered_bytes(config: Config) -> Callable[[], int]:
     return count
 
 
-@click.command("run", context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
+@click.command("run", epilog=EPILOG, context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
 @click.option("--fifo", metavar="PATH", help="Vault's audit FIFO; created with mode 0600 where it is missing.")
-@click.option("--journal", metavar="DIR", help="The journal's directory. Default: the config's, /var/lib/standpipe.")
-@click.option("--config", "config_path", metavar="FILE", help="The YAML config; flags beat it.")
+@click.option("--journal", metavar="DIR", help="The journal's directory.  [default: the config's; /var/lib/standpipe]")
+@click.option("--config", "config_path", metavar="FILE", help="A YAML config. --fifo and --journal beat what it says.")
 @click.argument("command_line", metavar="-- COMMAND…", nargs=-1, type=click.UNPROCESSED, required=True)
 def command(fifo: str | None, journal: str | None, config_path: str | None, command_line: tuple[str, ...]) -> None:
-    r"""Supervise COMMAND (Vault), and put its audit log on stdout through a journal.
+    """Supervise COMMAND (Vault), and put its audit log on stdout through a journal.
 
-    Makes the FIFO and holds it open, starts capture, keep and ship and restarts them when they die, then starts
-    COMMAND, which it never restarts. Point Vault's file audit device at the FIFO. TERM, INT, HUP, QUIT, USR1, USR2
-    and WINCH are forwarded to COMMAND; when it ends, what was captured is delivered, for `shutdown.deadline` (20 s)
-    at most.
+    Makes the FIFO and holds it open, starts capture, keep and ship, starts them again when they die, and then starts
+    COMMAND, which it never starts again. Point Vault's file audit device at the FIFO: file_path is its path.
 
-    stdout carries audit records only. Our messages, and COMMAND's stdout and stderr, go to stderr.
+    TERM, INT, HUP, QUIT, USR1, USR2 and WINCH are forwarded to COMMAND. When COMMAND ends, what was captured is
+    delivered, for `shutdown.deadline` (20 s) at most; a TERM, INT or QUIT during that time ends it at once. What is
+    left undelivered stays in the journal, and is delivered after the next start.
 
-    \b
-    Exit status:
-      N      COMMAND's own; 128+n if signal n ended it
-      64     the command line or the config is wrong
-      125    standpipe failed before COMMAND was started
-      126    COMMAND cannot be executed
-      127    COMMAND was not found
-
-    \b
-    Examples:
-      standpipe run --fifo /vault/audit/pipe -- vault server -config=/vault/config
-      standpipe run --config standpipe.yaml -- bao server -config=/openbao/config
+    stdout carries audit records only. Our messages go to stderr, and so do COMMAND's stdout and stderr.
     """
     config = load_settings(config_path, fifo=fifo, journal=journal)
     if config.source.fifo is None:

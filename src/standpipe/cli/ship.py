@@ -7,12 +7,37 @@ from standpipe.observe.log import Log
 from standpipe.processes.ship import run_ship
 from standpipe.units import parse_duration
 
+EPILOG = """\b
+Examples:
+  standpipe ship --journal /var/lib/standpipe                       until SIGTERM
+  standpipe ship --journal /var/lib/standpipe --once > audit.log    what is there now
 
-@click.command("ship")
-@click.option("--journal", metavar="DIR", help="The journal's directory. Default: the config's, /var/lib/standpipe.")
-@click.option("--config", "config_path", metavar="FILE", help="The YAML config; its sinks are delivered to.")
-@click.option("--once", is_flag=True, help="Deliver everything that is in the journal now, and exit.")
-@click.option("--lock-wait", metavar="TIME", default="0s", help="Wait so long for a predecessor's lock.  [default: 0s]")
+\b
+Exit status: 0 stopped as asked (with --once: everything was delivered); 2 the
+journal or a sink cannot be used, or another ship works on it; 64 usage or
+config.
+"""
+
+
+def _seconds(_context: click.Context, _parameter: click.Parameter, value: str) -> float:
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@click.command("ship", epilog=EPILOG)
+@click.option("--journal", metavar="DIR", help="The journal's directory.  [default: the config's; /var/lib/standpipe]")
+@click.option("--config", "config_path", metavar="FILE", help="A YAML config; its sinks are delivered to.  [default: stdout, raw]")
+@click.option("--once", is_flag=True, help="Deliver everything that is in the journal now, then exit.")
+@click.option(
+    "--lock-wait",
+    metavar="TIME",
+    default="0s",
+    show_default=True,
+    callback=_seconds,
+    help="How long to wait for a predecessor's lock.",
+)
 @click.option("--ready-fd", type=int, hidden=True)
 @click.option("--parent-pid", type=int, hidden=True)
 def command(
@@ -20,32 +45,22 @@ def command(
     config_path: str | None,
     *,
     once: bool,
-    lock_wait: str,
+    lock_wait: float,
     ready_fd: int | None,
     parent_pid: int | None,
 ) -> None:
-    r"""Deliver the journal to the config's sinks, stdout without one.
+    """Deliver the journal to the sinks of the config; to stdout where there is no config.
 
-    `standpipe run` starts this process by itself. Each sink has a cursor in the journal, so a start goes on where the
-    last stop was. SIGTERM stops now; SIGUSR1 delivers the rest first, also a last line that has no newline.
-
-    \b
-    Exit status:
-      0   stopped as asked; with --once: everything was delivered
-      2   the journal cannot be read, or another ship is running
-      64  the command line or the config is wrong
-
-    \b
-    Examples:
-      standpipe ship --journal /var/lib/standpipe
-      standpipe ship --journal /var/lib/standpipe --once > audit.log
+    `standpipe run` starts this by itself; alone it is for people who have a supervisor of their own. Each sink has a
+    cursor in the journal, so a start goes on where the last stop was. SIGTERM: stop now. SIGUSR1: deliver the rest
+    first, also a last line that has no newline, then stop.
     """
     config = load_settings(config_path, journal=journal)
     status = run_ship(
         config,
         Log("ship"),
         once=once,
-        lock_wait_seconds=parse_duration(lock_wait),
+        lock_wait_seconds=lock_wait,
         parent_pid=parent_pid,
         ready_fd=ready_fd,
     )

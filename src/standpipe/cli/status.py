@@ -17,8 +17,8 @@ DEFAULT_JOURNAL = "/var/lib/standpipe"
 
 EPILOG = """\b
 Examples:
-  standpipe status                                   the journal at /var/lib/standpipe
-  standpipe status --journal D --json | jq .sinks    for a script
+  standpipe status                                            the journal at /var/lib/standpipe
+  standpipe status --journal /srv/audit --json | jq .sinks    for a script
 
 \b
 Exit status: 0 the journal was read, whatever its state; 2 there is no

@@ -24,9 +24,9 @@ ERASE_LINE = "\r\x1b[K"  # ECMA-48: erase in line
 
 EPILOG = """\b
 Examples:
-  standpipe verify                                     the journal at /var/lib/standpipe
-  standpipe verify --journal D --json | jq .verdict    for a script
-  standpipe verify --accept-recorded                   known gaps are no fault
+  standpipe verify                                              the journal at /var/lib/standpipe
+  standpipe verify --journal /srv/audit --json | jq .verdict    for a script
+  standpipe verify --accept-recorded                            known gaps do not count
 
 \b
 Exit status: 0 complete and intact (what retention removed and the unsealed
@@ -62,7 +62,7 @@ class TerminalProgress:
 @click.argument("copies", nargs=-1, metavar="")
 @click.option("--journal", metavar="DIR", default=DEFAULT_JOURNAL, show_default=True, help="The journal's directory.")
 @click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object instead of words.")
-@click.option("--accept-recorded", is_flag=True, help="Gaps that were recorded when they came to be are no fault.")
+@click.option("--accept-recorded", is_flag=True, help="Do not count gaps that were recorded when they came to be.")
 def command(*, copies: tuple[str, ...], journal: str, json_wanted: bool, accept_recorded: bool) -> int:
     """Prove that nothing is missing from a journal, or altered.
 

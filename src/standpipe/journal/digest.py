@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-EDGE_BYTES = 1 << 20  # how much of either side is searched: 500 usual records, and what keep can afford to hold
+EDGE_BYTES = 256 << 10  # how much of either side is searched: 100 usual records, and what keep can afford to hold
 EDGE_LINES = 16  # torn records come in ones and twos
 
 

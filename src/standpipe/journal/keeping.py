@@ -25,7 +25,7 @@ from standpipe.errors import JournalError
 from standpipe.journal import incidents
 from standpipe.journal.atomic import atomic_write, fsync_directory, unlink_if_there, write_all
 from standpipe.journal.digest import Digest, digest_blocks
-from standpipe.journal.frames import FrameFile, write_frames
+from standpipe.journal.frames import FRAME_RAW_BYTES, FrameFile, write_frames
 from standpipe.journal.layout import (
     COMPRESSED_SUFFIX,
     FAILED_SUFFIX,
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from standpipe.journal.identity import Identity
     from standpipe.journal.segments import Segment
 
-BLOCK_BYTES = 1 << 20  # one frame's raw bytes at a time
 OUR_SUFFIXES = (SEAL_SUFFIX, COMPRESSED_SUFFIX)  # whose .tmp we may unlink; .failed.tmp is capture's
 
 
@@ -73,7 +72,7 @@ def log_blocks(layout: Layout, base: int, end: int) -> Iterator[bytes]:
     with open(path, "rb", buffering=0) as file:
         left = end - base
         while left:
-            block = file.read(min(BLOCK_BYTES, left))
+            block = file.read(min(FRAME_RAW_BYTES, left))
             if not block:
                 raise JournalError(f"{path} ends {left} bytes early", "`standpipe verify` says what is missing")
             yield block

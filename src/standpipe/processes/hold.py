@@ -32,11 +32,15 @@ COMMAND = Command(
     operand_meaning="A FIFO to hold: the one that Vault writes to, and the journal's, which is named 'reserve'. It may"
     " come later than the holder.",
     many=True,
-    exit_codes=(("0", "SIGTERM or SIGINT came."), ("64", "The command line is wrong.")),
+    exit_codes=(
+        ("0", "SIGTERM or SIGINT came."),
+        ("2", "The operating system refused something unexpected; stderr says what."),
+        ("64", "The command line is wrong."),
+    ),
     examples=(
         (
             "standpipe hold /vault/audit/pipe /var/lib/standpipe/reserve",
-            "Both pipes of a journalled FIFO.",
+            "Both pipes of a journalled FIFO: Vault's, and the reserve.",
         ),
     ),
 )
