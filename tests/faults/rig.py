@@ -25,6 +25,7 @@ from tests.faults.writer import Writer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+Segments = list[tuple[int, bytes]]
 DEADLINE_SECONDS = 60.0  # generous: the machine may be busy
 POLL_SECONDS = 0.01
 STANDPIPE = (sys.executable, "-m", "standpipe")
@@ -45,7 +46,7 @@ def pipe_bytes(descriptor: int) -> int:
 
 
 def is_full(descriptor: int) -> bool:
-    """Has a pipe no free slot?"""
+    """Tell whether a pipe has no free slot."""
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
     return not poll.poll(0)
@@ -80,11 +81,11 @@ class Role:
         assert words in self.messages()
 
     def alive(self) -> bool:
-        """Is it running?"""
+        """Tell whether it is running."""
         return self.process.poll() is None
 
     def stuck(self) -> bool:
-        """Is one of its threads waiting for a disk, deaf to signals (state D of proc_pid_stat(5))?"""
+        """Tell whether a thread waits for a disk, deaf to signals (state D of proc_pid_stat(5))."""
         tasks = Path(f"/proc/{self.pid}/task")
         stats = [(tasks / thread / "stat").read_text(encoding="utf-8") for thread in os.listdir(tasks)]
         return any(stat.rpartition(")")[2].split()[0] == "D" for stat in stats)
@@ -115,6 +116,7 @@ class Rig:
         self.journal = journal or directory / "journal"
         self._command = directory / "command"
         self._started = 0
+        self._held: set[int] = set()
         self._ends = ExitStack()
 
     def __enter__(self) -> Self:
@@ -131,11 +133,13 @@ class Rig:
     def close(self) -> None:
         """End every process and close every pipe, the newest first."""
         self._ends.close()
+        while self._held:
+            os.close(self._held.pop())
 
     def hold(self, path: Path) -> int:
         """Open a pipe both ways until the end."""
         descriptor = os.open(path, OPEN_BOTH_WAYS)
-        self._ends.callback(os.close, descriptor)
+        self._held.add(descriptor)
         return descriptor
 
     def start(self, *words: str, before: Sequence[str] = (), stdout: int = subprocess.DEVNULL) -> Role:
@@ -158,6 +162,23 @@ class Rig:
         """Let COMMAND end, and wait until all is delivered."""
         self._command.unlink()
         assert run.status() == 0
+
+    def commands(self) -> list[int]:
+        """Return the process ids of the COMMANDs of `run`."""
+        found = []
+        for name in os.listdir("/proc"):
+            try:
+                words = Path(f"/proc/{name}/cmdline").read_bytes().split(b"\0") if name.isdigit() else []
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if words[:2] == [b"sh", b"-c"] and os.fsencode(self._command) in words[2]:
+                found.append(int(name))
+        return found
+
+    def release(self) -> None:
+        """Close the FIFO, which something else must hold."""
+        self._held.remove(self.held_fifo)
+        os.close(self.held_fifo)
 
     def role_pid(self, role: str) -> int:
         """Return the process id of a role's holder, when there is one."""
@@ -188,10 +209,10 @@ class Rig:
 
     def wait_ready(self, role: Role) -> None:
         """Wait until a capture has recovered the journal: it says in boot.json that it is at work."""
-        wait_until(lambda: self._works(role) or not role.alive(), "capture is ready")
+        wait_until(lambda: self.works(role) or not role.alive(), "capture is ready")
         assert role.alive(), role.messages()
 
-    def _works(self, role: Role) -> bool:
+    def works(self, role: Role) -> bool:
         """Has it both pipes open? That is its last step before it works."""
         wanted = {str(self.fifo), str(self.journal / "reserve")}
         return wanted <= open_files(role.pid)
@@ -224,7 +245,7 @@ class Rig:
         assert done.stdout, done.stderr
         return done.returncode, json.loads(done.stdout)
 
-    def segments(self) -> list[tuple[int, bytes]]:
+    def segments(self) -> Segments:
         """Return (base, bytes that count) of every segment."""
         return read_segments(self.journal)
 
@@ -272,7 +293,7 @@ def open_files(pid: int) -> set[str]:
     return found
 
 
-def read_segments(journal: Path) -> list[tuple[int, bytes]]:
+def read_segments(journal: Path) -> Segments:
     """Return (base, bytes that count) of every segment: the next base bounds the one before."""
     found: dict[int, bytes] = {}
     names = sorted(name for name in os.listdir(journal / "segments") if name[:20].isdigit())

@@ -65,7 +65,7 @@ def start_run(rig: Rig, stdout: Stdout, on_full: str, output_format: str = "raw"
 
 
 def stalled(rig: Rig) -> bool:
-    """Are both pipes full?"""
+    """Tell whether the writer cannot go on."""
     return is_full(rig.held_fifo)
 
 

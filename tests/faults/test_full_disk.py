@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.rig import Rig, is_full, wait_until
+from tests.faults.rig import Rig, Role, is_full, wait_until
 from tests.faults.volumes import EXT4, MIB, Ballast, Volume, disk, tmpfs
 from tests.tier import scale
 
@@ -25,6 +25,14 @@ def volume(directory: Path, kind: str) -> Iterator[Volume]:
         yield mounted
 
 
+def start_on_full_disk(rig: Rig) -> Role:
+    """Start capture, which either works and meets the full disk, or cannot recover the journal and ends."""
+    capture = rig.start(*rig.capture_words(segment_size="256KiB"))
+    wait_until(lambda: "takes no more" in capture.messages() or not capture.alive(), "it meets the full disk")
+    assert capture.alive() or "No space left" in capture.messages()
+    return capture
+
+
 @pytest.mark.parametrize("kind", [EXT4, "tmpfs"])
 @pytest.mark.parametrize("kills", [0, 3])
 def test_a_full_disk_makes_the_writer_wait_and_loses_nothing(tmp_path: Path, kind: str, kills: int) -> None:
@@ -37,8 +45,7 @@ def test_a_full_disk_makes_the_writer_wait_and_loses_nothing(tmp_path: Path, kin
         wait_until(lambda: is_full(rig.held_fifo), "the FIFO is full")
         for _ in range(kills):
             capture.kill()
-            capture = rig.start(*rig.capture_words(segment_size="256KiB"))
-            wait_until(lambda c=capture: "No space left" in c.messages() or "takes no more" in c.messages(), "it tries")
+            capture = start_on_full_disk(rig)
         assert not writer.finished()
         before = rig.content()
         ballast.drop()
@@ -49,6 +56,7 @@ def test_a_full_disk_makes_the_writer_wait_and_loses_nothing(tmp_path: Path, kin
         assert writer.expected.startswith(before)
         if not kills:  # the dead could only remember it
             wait_until(lambda: rig.incidents("disk-full"), "the incident is written")
+            capture.says("the journal takes bytes again")
         assert 0 == capture.stop()
         assert writer.expected == rig.content()
         assert 0 == rig.verify()[0]

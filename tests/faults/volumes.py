@@ -128,7 +128,8 @@ class Ballast:
                 try:
                     left -= file.write(bytes(BLOCK_BYTES))
                 except OSError as error:
-                    assert error.errno == errno.ENOSPC
+                    if error.errno != errno.ENOSPC:
+                        raise
                     break
 
     def drop(self) -> None:

@@ -2,9 +2,9 @@
 
     python writer.py FIFO PROGRESS FIRST COUNT SIZES RATE
 
-SIZES are the records' sizes in bytes, separated by commas and used in turn; RATE is in records a second, 0 for as fast as
-the pipe takes them. PROGRESS is a file of three 64-bit integers that the writer keeps up to date: records written, bytes
-written, and the longest write(2) in nanoseconds.
+SIZES are the records' sizes in bytes, separated by commas and used in turn; RATE is in records a second, 0 for as fast
+as the pipe takes them. PROGRESS is a file of three 64-bit integers that the writer keeps up to date: records written,
+bytes written, and the longest write(2) in nanoseconds.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Writer:
         return Progress(*PROGRESS.unpack(self._map[:]))
 
     def finished(self) -> bool:
-        """Has it written everything?"""
+        """Tell whether it has written everything."""
         status = self.process.poll()
         assert status in (None, 0), f"the writer died: {status}"
         return status == 0

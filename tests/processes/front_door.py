@@ -90,6 +90,8 @@ class FrontDoor:
         return found
 
     def kill(self) -> None:
-        """End it whatever it does."""
+        """End it whatever it does, and what it started: a killed strace sets its tracee free."""
+        for child in self.children():
+            os.kill(child, signal.SIGKILL)
         self.process.kill()
         self.process.wait(DEADLINE_SECONDS)

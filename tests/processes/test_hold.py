@@ -157,6 +157,19 @@ def test_replaced_under_a_writer(hold: Callable[..., FrontDoor], path: str) -> N
     holder.wait_for("let go of a replaced FIFO")
 
 
+def test_empty_replaced_fifo_is_no_warning(hold: Callable[..., FrontDoor], path: str) -> None:
+    """A replaced FIFO that is kept for its writer alone, with nothing inside, is not warned of."""
+    os.mkfifo(path)
+    holder = hold(path)
+    holder.wait_for("holding")
+    writer = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    replace(path)
+    holder.wait_for("holding", count=2)
+    os.close(writer)
+    holder.wait_for("let go of a replaced FIFO")
+    assert holder.said("a replaced FIFO has bytes inside") == []
+
+
 def test_removed_path_is_still_held(hold: Callable[..., FrontDoor], path: str) -> None:
     """A FIFO whose path went away is held on, and that is told."""
     os.mkfifo(path)

@@ -36,7 +36,7 @@ class Feeder(threading.Thread):
     """Writes into a FIFO from a thread of its own, because a full FIFO makes a writer wait."""
 
     def __init__(self, path: str, *parts: bytes) -> None:
-        super().__init__()
+        super().__init__(daemon=True)  # or a test that failed would wait for ever for one that waits for a reader
         self._path = path
         self._parts = parts
 

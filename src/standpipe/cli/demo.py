@@ -39,14 +39,14 @@ def _directory(keep: Path | None) -> Path:
 
 
 @click.command(name="demo", epilog=EPILOG)
-@click.option("--raw", is_flag=True, help="Show the records as Vault wrote them. Always so where stdout is no terminal.")
+@click.option("--raw", is_flag=True, help="Show the records as Vault wrote them. So it is where stdout is no terminal.")
 @click.option(
     "--seconds",
     metavar="N",
     type=click.FloatRange(min=SECONDS_LEAST),
     default=SECONDS,
     show_default=True,
-    help="How long the client works, 5 s or more.",
+    help="How long the client works, in seconds.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the closing table as JSON, and nothing else on stdout.")
 @click.option(

@@ -76,7 +76,9 @@ def undelivered_bytes(config: Config) -> Callable[[], int]:
     return count
 
 
-@click.command("run", epilog=EPILOG, context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
+@click.command(
+    "run", epilog=EPILOG, context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False}
+)
 @click.option("--fifo", metavar="PATH", help="Vault's audit FIFO; created with mode 0600 where it is missing.")
 @click.option("--journal", metavar="DIR", help="The journal's directory.  [default: the config's; /var/lib/standpipe]")
 @click.option("--config", "config_path", metavar="FILE", help="A YAML config. --fifo and --journal beat what it says.")

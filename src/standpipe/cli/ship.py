@@ -28,7 +28,9 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: str) -
 
 @click.command("ship", epilog=EPILOG)
 @click.option("--journal", metavar="DIR", help="The journal's directory.  [default: the config's; /var/lib/standpipe]")
-@click.option("--config", "config_path", metavar="FILE", help="A YAML config; its sinks are delivered to.  [default: stdout, raw]")
+@click.option(
+    "--config", "config_path", metavar="FILE", help="A YAML config, for its sinks.  [default: one sink, stdout, raw]"
+)
 @click.option("--once", is_flag=True, help="Deliver everything that is in the journal now, then exit.")
 @click.option(
     "--lock-wait",

@@ -63,7 +63,7 @@ class RawBatcher:
         if span is None:
             return None
         if isinstance(span, Hole):
-            return Batch(offset, offset, span.end, span.end)
+            return Batch(offset, offset, span.end, offset)
         end = self._last_line_end(offset, min(span.end, offset + BATCH_BYTES_MAX))
         if end is None:
             return self._long_record(offset)
@@ -81,10 +81,10 @@ class RawBatcher:
         return None
 
     def _read(self, offset: int, length: int) -> bytes:
-        """Read exactly length bytes, which are known to be there."""
+        """Read length bytes, which are there, unless keep has deleted them meanwhile."""
         data = self._reader.read(offset, length)
-        while len(data) < length:
-            data += self._reader.read(offset + len(data), length - len(data))
+        while len(data) < length and (more := self._reader.read(offset + len(data), length - len(data))):
+            data += more
         return data
 
     def _long_record(self, offset: int) -> Batch | None:
@@ -99,7 +99,7 @@ class RawBatcher:
             self._scanned_to = position
         hole = self._reader.span(position)
         if isinstance(hole, Hole):
-            return Batch(offset, position, hole.end, hole.end, suffix=b"\n")
+            return Batch(offset, position, hole.end, position, suffix=b"\n" if position > offset else b"")
         return None
 
     def last(self, offset: int) -> Batch | None:

@@ -66,11 +66,12 @@ class Pump:
         offset = self._align(plan.offset, base) if plan.align else plan.offset
         if plan.incident:
             self._record_resume(plan, offset, state)
-        if plan.end_fragment:
-            self._send_all(lambda sent: self._output.send_bytes(b"\n"[sent:]), 1)
         self._repeat_end = plan.repeat_end or 0
         after = state.after if state and state.offset == offset else offset
-        self._update(offset=offset, after=after, writing=None, output=self._output.name, unread=None)
+        if plan.end_fragment and not self._send_all(lambda sent: self._output.send_bytes(b"\n"[sent:]), 1):
+            return Cursor(offset, after)  # told to stop; the mark stays, so the next start ends the fragment
+        unread = self._output.capacity_bytes
+        self._update(offset=offset, after=after, writing=None, output=self._output.name, unread=unread)
         return Cursor(offset, after)
 
     def _record_resume(self, plan: resuming.Resume, offset: int, state: Cursor | None) -> None:
@@ -91,13 +92,20 @@ class Pump:
         while end > base:
             start = max(base, end - ALIGN_BYTES)
             try:
-                found = self._reader.read(start, end - start).rfind(b"\n")
+                found = self._read_on(start, end).rfind(b"\n")
             except JournalError:
                 return offset
             if found >= 0:
                 return start + found + 1
             end = start
         return base
+
+    def _read_on(self, start: int, end: int) -> bytes:
+        """Read [start, end) over the ends of segments and frames, up to a hole if there is one."""
+        data = self._reader.read(start, end - start)
+        while more := self._reader.read(start + len(data), end - start - len(data)):
+            data += more
+        return data
 
     def run(self, batcher: Batcher, offset: int) -> int:
         """Deliver until told to stop; return the offset reached."""
@@ -141,12 +149,17 @@ class Pump:
         return sent
 
     def _send_all(self, send: Callable[[int], int], length: int) -> bool:
-        """Call send(bytes done so far) until all has gone; False if we were told to stop meanwhile."""
+        """Call send(bytes done so far) until all has gone; False if we were told to stop meanwhile.
+
+        Raises OSError where stdout cannot be written to and nobody waits for that to change.
+        """
         done = 0
         while done < length:
             try:
                 done += send(done)
             except OSError as error:
+                if self._wait.once:
+                    raise
                 self._tell_broken(error)
                 self._wait.pause(BROKEN_RETRY_SECONDS)
             else:
@@ -160,7 +173,13 @@ class Pump:
         span = self._reader.span(start)
         if isinstance(span, Span):
             return self._output.send_file(span.fd, span.file_offset, min(span.end, end) - start)
-        return self._output.send_bytes(self._reader.read(start, end - start))
+        data = self._reader.read(start, end - start)
+        if not data:
+            raise JournalError(
+                f"the record at offset {start} was deleted while it was being delivered",
+                "`on_full: drop-oldest` does that; the next start goes on with what is there",
+            )
+        return self._output.send_bytes(data)
 
     def _tell_broken(self, error: OSError) -> None:
         if not self._told_broken:
@@ -173,6 +192,7 @@ class Pump:
             length = fresh[-1].end - fresh[0].offset
             detail: dict[str, object] = {"records": len(fresh), "bytes": sum(record.length for record in fresh)}
             self._incidents.add(incidents.TORN, fresh[0].offset, length, detail, time.time())
+            self._incidents.flush()  # before the mark: once that is set, a start after SIGKILL takes them for noted
 
     def _update(self, **changes: object) -> None:
         """Save the cursor. Where the disk refuses, records still go out; a later kill repeats more of them."""

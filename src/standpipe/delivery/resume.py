@@ -56,7 +56,7 @@ def resume(cursor: Cursor, output: Output, base: int, end: int) -> Resume:
     """Decide for a sink whose cursor is known.
 
     On the same pipe or file: on from the cursor; where a write was under way, that line is ended and sent again. On
-    another pipe: what the reader had not taken is gone with its pipe, at most its capacity, so delivery steps back.
+    another one: what the reader had not taken is gone with its pipe, at most its capacity, so delivery steps back.
     """
     cut = cursor.writing is not None and cursor.output == output.name
     if cursor.offset < base:
@@ -68,7 +68,7 @@ def resume(cursor: Cursor, output: Output, base: int, end: int) -> Resume:
         if cursor.writing is None:
             return Resume(cursor.offset)
         return Resume(cursor.offset, end_fragment=cut, repeat_end=reached, incident=REPEAT)
-    back = output.pipe_bytes if cursor.unread is None else min(cursor.unread, output.pipe_bytes)
+    back = output.pipe_bytes if cursor.unread is None else cursor.unread
     if not back and cursor.writing is None:
         return Resume(cursor.offset)
     return Resume(max(base, cursor.offset - back), align=True, repeat_end=reached, incident=REPEAT)

@@ -12,9 +12,10 @@ COALESCE_SECONDS = 0.01  # between two looks at the journal: at 5,000 records/s 
 class Waiting:
     """For one thread. SIGUSR1: deliver what there is, to the last byte, and stop. SIGTERM: stop now."""
 
-    def __init__(self, directory: str) -> None:
-        """Install the handlers and watch the directory."""
-        self.draining = False
+    def __init__(self, directory: str, *, once: bool = False) -> None:
+        """Install the handlers and watch the directory. `once`: drain from the beginning, and wait for no new reader."""
+        self.once = once
+        self.draining = once
         self.stop_now = False
         self._signals, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)

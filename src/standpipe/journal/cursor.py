@@ -12,7 +12,8 @@ of SIGBUS on a full volume; pwrite says ENOSPC.
     writing    the end of the write under way (stdout only), or null: if we die now, bytes in [offset, writing)
                may have reached the reader, or a part of them
     output     which pipe or file the sink was writing to (stdout only), or null
-    unread     bytes that the reader of that pipe had not taken at a clean stop, or null: unknown
+    unread     bytes that the reader of that pipe may not have taken: after a clean stop what was in it, else its
+               capacity; null: unknown
 
 pwrite survives the death of the process; only keep makes cursors durable (fdatasync), before it deletes a segment.
 """
@@ -22,7 +23,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from standpipe.journal.atomic import fsync_directory
 from standpipe.journal.layout import FILE_MODE
@@ -46,9 +47,14 @@ class Cursor:
     sequence: int = 0
 
 
+MEMBERS = tuple(field.name for field in fields(Cursor))
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def encode_slot(cursor: Cursor) -> bytes:
     """Render one slot, SLOT_BYTES long. Raises ValueError where it does not fit."""
-    body = json.dumps(asdict(cursor), separators=(",", ":")).encode()
+    # Not dataclasses.asdict: it copies deeply, and was a third of what ship did for a batch.
+    body = _encode({name: getattr(cursor, name) for name in MEMBERS}).encode()
     checksum = f" {zlib.crc32(body):0{CHECKSUM_DIGITS}x}"
     line = (body + checksum.encode()).ljust(SLOT_BYTES - 1) + b"\n"
     if len(line) != SLOT_BYTES:

@@ -104,8 +104,8 @@ def open_or_create(layout: Layout, node: str, now: float) -> Identity:
                     f"{layout.segments} holds files but {layout.identity} is missing",
                     "Restore journal.json from a copy, or name an empty directory with --journal",
                 )
-            identity = Identity(_new_uuid(), node, utc_text(now), None)
-            atomic_write(layout.identity, identity.to_bytes())
+            atomic_write(layout.identity, Identity(_new_uuid(), node, utc_text(now), None).to_bytes())
+        identity = read(layout)  # before anything else is touched: it may be a format that we do not know
         for directory in (layout.segments, layout.cursors, layout.deadletter):
             _make_directory(directory)
     except OSError as error:
@@ -113,4 +113,4 @@ def open_or_create(layout: Layout, node: str, now: float) -> Identity:
             f"cannot create the journal at {layout.root}: {error.strerror}: {error.filename}",
             "The directory must be writable by this user, on a volume of its own that outlives the container",
         ) from error
-    return read(layout)
+    return identity

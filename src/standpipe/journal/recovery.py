@@ -23,7 +23,7 @@ from standpipe.journal.layout import (
     Layout,
     parse_segment_file_name,
 )
-from standpipe.journal.rescue import read_mark, rescue
+from standpipe.journal.rescue import leave_mark, read_mark, rescue
 from standpipe.journal.segment import Segment, create, finish, open_last
 
 TYPE_CHECKING = False
@@ -102,11 +102,17 @@ class Recovery:
         self._finish_all_but_last(segments, cache_lost=cache_lost)
         hard_limit_before = before.segment_hard_limit if before else self._hard_limit
         start = self._start_after(segments, hard_limit_before, cache_lost=cache_lost)
-        boot.Boot(boot_id, self._hard_limit, settings, clean=False).write(layout.boot)
+        state = boot.Boot(boot_id, self._hard_limit, settings, clean=False)
         if start is None:
+            state.write(layout.boot)
             return open_last(layout, segments[-1].base, self._clock_now)
+        if not segments:
+            state.write(layout.boot)
+            return create(layout, start, self._clock_now)
+        # boot.json forgets the power loss and the old hard limit, so the segment that heeds them must be there before.
         current = create(layout, start, self._clock_now)
-        if segments and not segments[-1].finished:
+        state.write(layout.boot)
+        if not segments[-1].finished:
             self._finish(segments[-1])
         return current
 
@@ -118,15 +124,25 @@ class Recovery:
                 continue
             opened = open_last(self._layout, segment.base, self._clock_now)
             opened.synced_length = min(mark[0], opened.length)
-            copy = rescue(self._layout, opened, self._now)
-            self._note(incidents.IO_ERROR, copy.base, copy.length, {"segment": segment.base, "at": "start"})
-            os.close(copy.descriptor)
-            finish(opened)
+            os.close(self._rescue(opened).descriptor)
+
+    def _rescue(self, failed: Segment) -> Segment:
+        """Copy what is not safe of a failed segment, finish that one, and return the copy."""
+        copy = rescue(self._layout, failed, self._now)
+        self._note(incidents.IO_ERROR, copy.base, copy.length, {"segment": failed.base, "at": "start"})
+        finish(failed)
+        return copy
 
     def _finish(self, raw: RawSegment) -> None:
         segment = open_last(self._layout, raw.base, self._clock_now)
-        os.fdatasync(segment.descriptor)
-        finish(segment)
+        try:
+            os.fdatasync(segment.descriptor)
+        except OSError as error:
+            leave_mark(self._layout, segment)  # another fdatasync, of the next start, would succeed and mean nothing
+            self._log.error("the disk failed under a segment", segment=raw.base, error=error.strerror)
+            finish(self._rescue(segment))
+        else:
+            finish(segment)
 
     def _finish_all_but_last(self, segments: list[RawSegment], *, cache_lost: bool) -> None:
         for i in range(len(segments) - 1):

@@ -6,8 +6,9 @@ still in the page cache, so they are copied from there to a new file whose base 
 safe, and that file is synced instead. The failed file keeps its name, and the next base bounds it (journal.layout).
 Where nothing of it was safe, the copy takes its name.
 
-The mark ``<base>.failed`` is written first, so that a kill between the steps is seen at start-up. Its text is one
-JSON line: ``{"synced":…,"length":…,"copied":false|true}``, in bytes from the segment's base.
+The mark ``<base>.failed`` is left at once, in the page cache if the disk takes nothing, so that a kill at any later
+moment is seen at start-up: the kernel would not tell a successor. It is made durable before the copy. Its text is
+one JSON line: ``{"synced":…,"length":…,"copied":false|true}``, in bytes from the segment's base.
 """
 
 from __future__ import annotations
@@ -15,15 +16,31 @@ from __future__ import annotations
 import json
 import os
 
-from standpipe.journal.atomic import atomic_write
-from standpipe.journal.layout import FAILED_SUFFIX, Layout
+from standpipe.journal.atomic import atomic_write, write_all
+from standpipe.journal.layout import FAILED_SUFFIX, FILE_MODE, Layout
 from standpipe.journal.segment import Segment, copy_range, name_next, prepare_next
+
+
+def _mark(synced_length: int, length: int, *, copied: bool) -> bytes:
+    return json.dumps({"synced": synced_length, "length": length, "copied": copied}).encode() + b"\n"
 
 
 def write_mark(layout: Layout, base: int, synced_length: int, length: int, *, copied: bool) -> None:
     """Write the failure mark of a segment. Raises OSError."""
-    entry = {"synced": synced_length, "length": length, "copied": copied}
-    atomic_write(layout.segment(base, FAILED_SUFFIX), json.dumps(entry).encode() + b"\n")
+    atomic_write(layout.segment(base, FAILED_SUFFIX), _mark(synced_length, length, copied=copied))
+
+
+def leave_mark(layout: Layout, failed: Segment) -> None:
+    """Leave the mark for a successor under this boot, without waiting for the disk.
+
+    A torn one says that nothing is safe. After a power loss none is needed: the tail is not relied on. Raises OSError.
+    """
+    path = layout.segment(failed.base, FAILED_SUFFIX)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, FILE_MODE)
+    try:
+        write_all(descriptor, _mark(failed.synced_length, failed.length, copied=False))
+    finally:
+        os.close(descriptor)
 
 
 def read_mark(layout: Layout, base: int) -> tuple[int, bool] | None:

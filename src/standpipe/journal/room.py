@@ -51,8 +51,11 @@ class Room:
         return current.base + self._cap_bytes - self.used_besides(current)
 
     def may_retry(self, refused: int, refused_seconds_ago: float) -> bool:
-        """May a file system that refused bytes with this errno be tried again? Raises OSError."""
+        """May a file system that refused bytes with this errno be tried again?"""
         if refused not in FULL_ERRORS or refused_seconds_ago >= REFUSED_RETRY_SECONDS:
             return True
-        volume = os.statvfs(self._layout.segments)
+        try:
+            volume = os.statvfs(self._layout.segments)
+        except OSError:
+            return False
         return volume.f_bavail * volume.f_frsize >= self.resume_bytes

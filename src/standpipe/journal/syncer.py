@@ -37,7 +37,7 @@ from collections import deque
 from standpipe.journal import incidents
 from standpipe.journal.atomic import unlink_if_there
 from standpipe.journal.layout import SEGMENT_SUFFIX, Layout, segment_file_name
-from standpipe.journal.rescue import rescue
+from standpipe.journal.rescue import leave_mark, rescue
 from standpipe.journal.segment import Segment, finish, name_next, prepare_next
 from standpipe.journal.writer import FULL_ERRORS
 
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
 RETRY_SECONDS = 0.1  # how soon a refused disk is asked again: soon enough for Vault's 256 to 512 records of patience
 MEASURE_SECONDS = 1.0  # how often the room is measured while there is plenty
+CALM_SECONDS = 1.0  # a stall that comes again within this has not ended: longer than the pipes need to hit a full disk
 NO_ROOM_REMEDY = "docs/journal-full.md"
 
 
@@ -78,11 +79,14 @@ class Syncer:
         self._incidents = incidents.IncidentQueue(layout.incidents)
         self._handed: deque[Segment] = deque()
         self._failed: list[Segment] = []
+        self._over: list[Segment] = []  # synced, or failed and copied: only the mark that they are finished is missing
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._prepared = -1
         self._stalled_at: float | None = None
         self._stall_told_end = -1
+        self._resumed_at: float | None = None
         self._disk_trouble = False
+        self._unmeasured = False
         self._stopping = False
         self.takes_back: Segment | None = None
         self.room_wanted = False
@@ -142,6 +146,7 @@ class Syncer:
     def step(self) -> bool:
         """Do what is due; return whether something has to be tried again soon."""
         waiting = self._rescue_closed() or self._serve_handed()
+        waiting = self._finish_over() or waiting
         self._disk_trouble = self._disk_trouble and waiting
         now = self._clock()
         if now - self._synced_at >= self._fsync_seconds and self._current not in self._handed:
@@ -181,12 +186,14 @@ class Syncer:
             name_next(self._layout, old.end)
         except OSError as error:
             self._tell_trouble("cannot name the next segment", error)
+            self._discard_prepared()  # it may have got its name before the disk failed
             return False
         self._go_on_with(Segment(old.end, self._prepared, 0, 0, self._clock()))
         self._prepared = -1
         self._handed.popleft()
         if self._sync(old):
-            finish(old)
+            self._over.append(old)
+            self._finish_over()
         return True
 
     def _replace_failed(self, failed: Segment) -> bool:
@@ -195,7 +202,8 @@ class Syncer:
             return False
         self._go_on_with(copy)
         self._handed.popleft()
-        finish(failed)
+        self._over.append(failed)
+        self._finish_over()
         return True
 
     def _rescue_closed(self) -> bool:
@@ -204,8 +212,18 @@ class Syncer:
             copy = self._copy_unsafe(failed)
             if copy is None:
                 return True
-            finish(copy)
-            finish(failed)
+            self._over += [copy, failed]
+        return False
+
+    def _finish_over(self) -> bool:
+        """Mark as finished what is over, in order; True while the disk refuses."""
+        while self._over:
+            try:
+                finish(self._over[0])
+            except OSError as error:
+                self._tell_trouble("cannot mark a segment as finished", error)
+                return True
+            del self._over[0]
         return False
 
     def _copy_unsafe(self, failed: Segment) -> Segment | None:
@@ -225,7 +243,10 @@ class Syncer:
         if self._prepared >= 0:
             os.close(self._prepared)
             self._prepared = -1
-            unlink_if_there(self._layout.next_segment)
+            try:
+                unlink_if_there(self._layout.next_segment)
+            except OSError as error:  # whoever needs the name next unlinks it first
+                self._tell_trouble("cannot remove the prepared segment", error)
 
     def _go_on_with(self, segment: Segment) -> None:
         self._current = segment
@@ -252,6 +273,10 @@ class Syncer:
 
     def _fail(self, segment: Segment, error: OSError) -> None:
         self._failed.append(segment)
+        try:
+            leave_mark(self._layout, segment)
+        except OSError as mark_error:
+            self._tell_trouble("cannot mark a failed segment", mark_error)
         self._log.error(
             "the disk failed under a segment; it is closed for ever and its unsafe bytes are copied",
             segment=segment_file_name(segment.base, SEGMENT_SUFFIX),
@@ -276,7 +301,14 @@ class Syncer:
     def _measure(self) -> int:
         """Move the cap's offset and return the room in bytes; a stall ends only with a sensible piece of it."""
         self._measured_at = self._clock()
-        allowed_end = self._room.allowed_end(self._current)
+        try:
+            allowed_end = self._room.allowed_end(self._current)
+            self._unmeasured = False
+        except OSError as error:
+            allowed_end = self._writer.allowed_end
+            if not self._unmeasured:
+                self._unmeasured = True
+                self._log.error("cannot measure the journal; its cap stays where it was", error=error.strerror)
         room = allowed_end - self._current.end
         if self._stalled_at is None or room >= self._room.resume_bytes:
             self._writer.allowed_end = allowed_end
@@ -291,10 +323,12 @@ class Syncer:
             return True
         if self._clock() - self._measured_at >= MEASURE_SECONDS:
             self._measure()
+        self._tell_end_of_stall()
         return False
 
     def _begin_stall(self) -> None:
         self._stalled_at = self._clock()
+        self._resumed_at = None
         current, refused = self._current, self._writer.refused
         reason = os.strerror(refused) if refused else "the cap (journal.max_size) is reached"
         if self._stall_told_end < 0 or current.end - self._stall_told_end >= self._room.resume_bytes:
@@ -324,8 +358,15 @@ class Syncer:
         self.room_wanted = False
         self._writer.refused = 0
         self._wake_writer()
-        self._log.info("the journal takes bytes again", stalled_seconds=round(stalled_seconds, 3))
+        self._resumed_at = self._clock()
         return False
+
+    def _tell_end_of_stall(self) -> None:
+        """Tell that bytes flow again, once they have for a while: a full disk is tried again every second."""
+        if self._resumed_at is not None and self._clock() - self._resumed_at >= CALM_SECONDS:
+            self._resumed_at = None
+            self._stall_told_end = -1
+            self._log.info("the journal takes bytes again")
 
     # Telling.
 

@@ -39,43 +39,66 @@ EXIT_CRASH = 70  # EX_SOFTWARE of sysexits.h
 
 COMMAND = Command(
     "capture",
-    "Move bytes from a FIFO into a journal: FIFO to reserve to segment, exactly once, whatever kills it."
-    " `standpipe run` starts this process by itself; alone it is for people who have a supervisor of their own. SIGTERM: take what"
-    " the FIFO still gets until its last writer has gone, or --deadline has passed; then sync, and exit.",
+    "Moves bytes from a FIFO into a journal: FIFO to reserve to segment, exactly once, whatever kills it."
+    " 'standpipe run' starts this process by itself; alone it is for people who have a supervisor of their own."
+    " SIGTERM: take what the FIFO still gets until its last writer has gone, or --deadline has passed; then sync, and"
+    " exit. SIGUSR1: the writer is known to be dead; take what the pipes hold, sync, and exit. Whatever ends it,"
+    " no byte is lost while another process, 'standpipe hold' for example, keeps both pipes open.",
     options=(
         Option("fifo", "PATH", "Vault's audit FIFO; created with mode 0600 where it is missing.", required=True),
         Option("journal", "DIR", "The journal's directory; created where it is missing.", default="/var/lib/standpipe"),
         Option(
-            "segment-size", "SIZE", "Close a segment at the first newline after this.", kind="size", default="64MiB"
+            "segment-size",
+            "SIZE",
+            "Close a segment at the first newline at which it is at least this long.",
+            kind="size",
+            default="64MiB",
         ),
-        Option("max-size", "SIZE", "The journal's cap.", kind="size", default="10GiB"),
+        Option(
+            "max-size", "SIZE", "The journal's cap on disk; what happens then: --on-full.", kind="size", default="10GiB"
+        ),
         Option(
             "on-full",
             "WAY",
-            "What happens at the cap. capture itself always waits; with drop-oldest keep makes room.",
+            "What happens at the cap. capture always waits, and Vault with it; with drop-oldest keep makes room.",
             default="block",
             choices=("block", "drop-oldest"),
         ),
-        Option("fsync", "TIME", "How often the journal is synced to the disk.", kind="duration", default="1s"),
+        Option("fsync", "TIME", "How often captured bytes are synced to the disk.", kind="duration", default="1s"),
         Option("seal-every", "TIME", "Close a segment that is older than this.", kind="duration", default="1h"),
         Option(
             "deadline",
             "TIME",
-            "After SIGTERM, wait for the writers no longer than this.",
+            "After SIGTERM or SIGUSR1, wait for the writers no longer than this.",
             kind="duration",
             default="20s",
         ),
-        Option("node", "NAME", "The node's name, for a new journal. Without it, the host's name."),
-        Option("lock-wait", "TIME", "Wait so long for a predecessor's lock.", kind="duration", default="0s"),
-        Option("ready-fd", "N", "Write a newline to this descriptor when ready.", kind="integer"),
-        Option("parent-pid", "PID", "Die when this process, our parent, does.", kind="integer"),
+        Option("node", "NAME", "The node's name, written into a new journal. Without it, the host's name."),
+        Option("lock-wait", "TIME", "How long to wait for a predecessor's lock.", kind="duration", default="0s"),
+        Option(
+            "ready-fd",
+            "N",
+            "For a supervisor: write a newline to this descriptor when ready, and close it.",
+            kind="integer",
+        ),
+        Option("parent-pid", "PID", "For a supervisor: die when this process, our parent, does.", kind="integer"),
     ),
     exit_codes=(
         ("0", "Everything that was captured is on disk."),
         ("2", "The FIFO or the journal cannot be used, another capture is running, or bytes stayed in the pipes."),
         ("64", "The command line is wrong; nothing was touched."),
+        ("70", "A fault of standpipe itself, which a restart may mend; nothing is lost by it."),
     ),
-    examples=(("standpipe capture --fifo /vault/audit/pipe --journal /var/lib/standpipe", "Fill a journal."),),
+    examples=(
+        (
+            "standpipe capture --fifo /vault/audit/pipe --journal /var/lib/standpipe",
+            "Fill a journal until SIGTERM. Vault waits at the cap of 10 GiB.",
+        ),
+        (
+            "standpipe capture --fifo /vault/audit/pipe --journal /srv/audit --max-size 2GiB",
+            "The same, in 2 GiB.",
+        ),
+    ),
 )
 
 

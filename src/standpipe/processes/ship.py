@@ -39,8 +39,7 @@ def run_ship(
     layout = Layout(config.journal.path)
     journal = identity.read(layout)
     held = lock.acquire(layout.lock("ship"), "ship", lock_wait_seconds)
-    waiting = Waiting(layout.segments)
-    waiting.draining = once
+    waiting = Waiting(layout.segments, once=once)
     if ready_fd is not None:
         tell_ready(ready_fd)
     for sink in config.sinks:
@@ -64,6 +63,7 @@ def _deliver(
     pump.run(_batcher(config, sink, reader, journal_id, state), state.offset)
     pump.end()
     reader.close()
+    output.close()
 
 
 def _batcher(config: Config, sink: StdoutSinkConfig, reader: JournalReader, journal_id: str, state: Cursor) -> Batcher:

@@ -54,7 +54,15 @@ def spawn_command(command: list[str], environment: Mapping[str, str]) -> int:
 
 
 def give_terminal(pid: int) -> None:
-    """Let COMMAND be the terminal's foreground job, so that it may read and gets Ctrl-C. Raises OSError."""
-    if os.isatty(STDIN):
+    """Let COMMAND be the terminal's foreground job in our place, so that it may read and gets Ctrl-C.
+
+    Nothing happens where we are a background job, or where stdin is no terminal, or one that does not control us.
+    """
+    try:
+        if os.tcgetpgrp(STDIN) != os.getpgrp():
+            return
         signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # tcsetpgrp(3) stops a background process otherwise
         os.tcsetpgrp(STDIN, os.getpgid(pid))
+        os.killpg(pid, signal.SIGCONT)  # it may have read before this, and been stopped for it
+    except OSError:
+        return  # ENOTTY: see above; ESRCH, EPERM: COMMAND has ended, or its group is not ours to signal

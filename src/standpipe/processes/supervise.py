@@ -175,8 +175,16 @@ class Supervisor:
 
     def _start(self, child: Child, now: float) -> None:
         read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        child.pid = spawn_child(child.command, write_end)
-        os.close(write_end)
+        try:
+            child.pid = spawn_child(child.command, write_end)
+        except OSError as error:  # EAGAIN, ENOMEM: COMMAND must not go down with it
+            os.close(read_end)
+            child.restart, delay_seconds = next_restart(child.restart, 0.0)
+            child.start_at = now + delay_seconds
+            self._log.error(f"{child.role} cannot be started; it is tried again", error=error.strerror)
+            return
+        finally:
+            os.close(write_end)
         child.ready, child.asked_at, child.hurried = False, None, False
         child.ready_end, child.started_at, child.start_at = read_end, now, None
         self._poll.register(read_end, select.POLLIN)
@@ -218,6 +226,7 @@ class Supervisor:
         if self._phase == STARTING and child.role == "capture" and not was_ready and gives_up:
             self._log.error("capture could not start, so COMMAND was not started", exit_status=status)
             self._begin_drain()
+            self._deadline_at = now  # nothing was captured, so there is nothing to wait for
             return
         if self._phase in NEXT_PHASE and (child.role == "keep" or now >= self._deadline_at):
             return  # what keep left is done at the next start

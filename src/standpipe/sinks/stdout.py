@@ -2,7 +2,8 @@
 
 stdout is somebody else's pipe most of the time, and its open file description is shared with the supervisor and whoever
 started it, so its O_NONBLOCK flag is never touched. splice(2) with SPLICE_F_NONBLOCK does not wait on a full pipe
-whatever the flag says; bytes from memory take the way through a private pipe for the same reason.
+whatever the flag says; bytes from memory take the way through a private pipe for the same reason. A terminal is opened
+once more, for a description of our own, and a socket has MSG_DONTWAIT.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from standpipe.capture.fifo import grow_pipe, pipe_capacity, pipe_fill
+from standpipe.errors import JournalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +22,23 @@ STDOUT = 1
 SPLICE_F_MOVE = 1  # fcntl.h
 SPLICE_F_NONBLOCK = 2  # fcntl.h
 COPY_BYTES = 256 << 10  # a block where splice cannot be used (a file, a terminal, a socket)
+
+
+def _own_writer(descriptor: int, mode: int) -> tuple[Callable[[bytes | memoryview], int], Callable[[], None]]:
+    """Return a write(2) to what is no pipe, which does not wait, and a function that closes what was opened for it."""
+    if stat.S_ISSOCK(mode):
+        import socket  # noqa: PLC0415 - 1 MB, for a rare kind of stdout
+
+        own_socket = socket.socket(fileno=os.dup(descriptor))
+        return lambda data: own_socket.send(data, socket.MSG_DONTWAIT), own_socket.close
+    if stat.S_ISCHR(mode):
+        try:
+            own = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        except OSError:  # EACCES: the terminal is another user's; then a write may wait
+            return lambda data: os.write(descriptor, data), lambda: None
+        return lambda data: os.write(own, data), lambda: os.close(own)
+    # A file: its position is shared with whoever opened it, and no reader can make a write wait.
+    return lambda data: os.write(descriptor, data), lambda: None
 
 
 class Output:
@@ -35,6 +54,7 @@ class Output:
         kind = "pipe" if self.is_pipe else "other"
         self.name = f"{kind} {boot_id[:8]}:{status.st_dev}:{status.st_ino}"
         """Tells this pipe or file from any other, in this boot of the kernel or another."""
+        self._write, self._close_own = _own_writer(descriptor, status.st_mode)
 
     @property
     def capacity_bytes(self) -> int:
@@ -75,17 +95,24 @@ class Output:
     def _send_piece(self, source: int, position: int, length: int) -> int:
         try:
             if self.is_pipe:
-                return os.splice(
+                moved = os.splice(
                     source, self._descriptor, length, offset_src=position, flags=SPLICE_F_MOVE | SPLICE_F_NONBLOCK
                 )
-            return os.write(self._descriptor, os.pread(source, min(length, COPY_BYTES), position))
+            else:
+                moved = self._write(os.pread(source, min(length, COPY_BYTES), position))
         except BlockingIOError:
             return 0
+        if not moved:
+            raise JournalError(
+                f"a segment became shorter while it was delivered: it ends at its byte {position}",
+                "Find out who truncated it; `standpipe verify` says what is missing",
+            )
+        return moved
 
     def _send_memory(self, view: memoryview) -> int:
         if not self.is_pipe:
             try:
-                return os.write(self._descriptor, view)
+                return self._write(view)
             except BlockingIOError:
                 return 0
         if self._private_write < 0:
@@ -113,6 +140,12 @@ class Output:
         if moved < length:
             self._close_private()
         return moved
+
+    def close(self) -> None:
+        """Close what was opened here; stdout itself stays open."""
+        self._close_own()
+        if self._private_write >= 0:
+            self._close_private()
 
     def _close_private(self) -> None:
         os.close(self._private_read)
