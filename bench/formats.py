@@ -23,8 +23,11 @@ SHIP_SECONDS_MAX = 300.0
 
 
 def _fill(directory: str, records: int) -> str:
-    """Make a journal of so many records and return its path."""
-    with pipe_stdout() as stdout, reading(RUN, directory, stdout.write_end) as reader:
+    """Make a journal of so many records, in one segment that stays raw, and return its path."""
+    config = f"{directory}/run.yaml"
+    with open(config, "w", encoding="utf-8") as file:
+        json.dump({"journal": {"segment_size": "1GiB"}}, file)
+    with pipe_stdout() as stdout, reading(RUN, directory, stdout.write_end, config=config) as reader:
         said = write(reader.fifo, Load(records, 0, WRITE_SECONDS_MAX))
         stdout.wait_for(int(said["bytes"]))
     return f"{directory}/journal"

@@ -111,8 +111,12 @@ def reading(
     stdout: int,
     command: Sequence[str] = IDLE_COMMAND,
     environment: Mapping[str, str] | None = None,
+    config: str | None = None,
 ) -> Iterator[Running]:
-    """Read directory/fifo in one of the three ways; yield when a writer may open it. `command` is for `run` only."""
+    """Read directory/fifo in one of the three ways; yield when a writer may open it.
+
+    command, environment and config are for `run` only.
+    """
     fifo, messages = f"{directory}/fifo", f"{directory}/messages.log"
     if way == CAT:
         os.mkfifo(fifo, 0o600)
@@ -125,7 +129,7 @@ def reading(
             yield Running(process, {"relay": process.pid}, fifo)
     else:
         journal = f"{directory}/journal"
-        line = run_command(fifo, journal, None, command)
+        line = run_command(fifo, journal, config, command)
         with program(line, stdout, messages, environment) as process:
             wait_until(_says(messages, "delivering", "started"), process, "ship delivers")
             wait_until(lambda: all(_role_pid(journal, role) for role in CHILDREN), process, "all children run")

@@ -20,7 +20,7 @@ class Size:
     request_seconds: float
     stall_seconds: float
     starts: int
-    format_records: int  # together less than a segment, so that keep does not compress them meanwhile
+    format_records: int
 
     @property
     def saturated(self) -> Load:
@@ -41,7 +41,7 @@ FULL = Size(
     request_seconds=5,
     stall_seconds=5,
     starts=11,
-    format_records=30_000,
+    format_records=200_000,
 )
 QUICK = Size(
     pairs=2,

@@ -11,7 +11,7 @@ pytest_plugins = ("tests.leftovers", "tests.skip_policy")
 # No deadline: CI's machine is shared, and a slow example is no wrong one. The short tier draws the same examples each
 # time, so that CI's verdict depends on the change alone; the long one looks for new ones.
 settings.register_profile("short", max_examples=100, deadline=None, derandomize=True, print_blob=True)
-settings.register_profile("long", max_examples=5000, deadline=None, print_blob=True)
+settings.register_profile("long", max_examples=1000, deadline=None, print_blob=True)
 settings.load_profile(tier())
 
 

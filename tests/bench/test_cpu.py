@@ -1,30 +1,52 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING
 
 import pytest
 
 from bench.cpu import cpu_seconds, peak_rss_bytes, pss_bytes
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-def test_the_cpu_time_of_another_process() -> None:
-    """It is what the process itself counts, threads that have ended included."""
-    work = (
-        "import threading, time\n"
-        "t = threading.Thread(target=lambda: [sum(range(100000)) for _ in range(30)]); t.start(); t.join()\n"
-        "print(time.process_time(), flush=True); input()"
-    )
+WORK = """
+import os, threading, time
+thread = threading.Thread(target=lambda: os.urandom(20_000_000))
+thread.start()
+thread.join()
+print(time.process_time(), flush=True)
+input()
+"""
+
+
+@contextmanager
+def worker() -> Iterator[tuple[int, IO[bytes]]]:
+    """Run a process that works a little and then waits; yield its id and its stdout."""
     pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", work], stdin=pipe, stdout=pipe) as process:
+    with subprocess.Popen([sys.executable, "-c", WORK], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        said = float(process.stdout.readline())
-        assert pytest.approx(said, abs=0.05) == cpu_seconds(process.pid)
+        yield process.pid, process.stdout
         process.stdin.close()
 
 
-def test_memory_of_this_process() -> None:
-    """The shared pages are divided, so the proportional share is no more than what was ever resident."""
-    assert 0 < pss_bytes(os.getpid()) <= peak_rss_bytes(os.getpid())
+def test_the_cpu_time_of_another_process() -> None:
+    """It is what the process itself counts: user and system, threads that have ended included."""
+    with worker() as (pid, stdout):
+        assert pytest.approx(float(stdout.readline()), abs=0.02) == cpu_seconds(pid)
+
+
+def test_the_memory_of_another_process() -> None:
+    """The proportional share is the sum over its mappings, each rounded to 1 KiB; the peak is what was resident."""
+    with worker() as (pid, stdout):
+        stdout.readline()
+        with open(f"/proc/{pid}/smaps", encoding="ascii") as file:
+            lines = [line.split() for line in file]
+        shares = [int(line[1]) * 1024 for line in lines if line[0] == "Pss:"]
+        resident = sum(int(line[1]) * 1024 for line in lines if line[0] == "Rss:")
+        assert pytest.approx(sum(shares), abs=1024 * len(shares)) == pss_bytes(pid)
+        assert peak_rss_bytes(pid) >= resident - 1024 * len(shares)
+        assert peak_rss_bytes(pid) >= 20_000_000

@@ -235,7 +235,7 @@ def test_a_record_that_a_hole_cuts(journal: Journal) -> None:
 
 
 def test_addresses_that_are_deleted_between_two_looks(journal: Journal) -> None:
-    """Where keep deletes what was just seen, the batcher finds the hole: it neither waits for ever nor sends anything."""
+    """Where keep deletes what was just seen, the batcher finds the hole: it neither waits for ever nor sends."""
     for compressed in (True, False):
         journal.add(b"x" * 200 + b"\n", compressed=compressed)
     journal.add(b"after\n")
@@ -337,7 +337,7 @@ def test_any_growth(content: bytes, sizes: list[int], new_segment: bool) -> None
             told += payloads(found_lines)
             offset = found[-1].next_offset if found else offset
             line_offset = found_lines[-1].next_offset if found_lines else line_offset
-            assert content[: start][: content[:start].rfind(b"\n") + 1] == sent
+            assert content[:start][: content[:start].rfind(b"\n") + 1] == sent
             assert expected_lines(journal, ended=False) == told
         last, last_line = raw.last(offset), as_lines.last(line_offset)
         assert content == sent + (journal.raw(last) if last else b"")

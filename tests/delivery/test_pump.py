@@ -141,12 +141,11 @@ def test_a_kill_at_every_system_call(streams: dict[str, Stream], form: str, kind
             rig.deliver(form)
             reader.check_end()
             if not killed:
+                assert 0 == reader.fragments
                 break
             kills += 1
             fragments += reader.fragments
-    assert step < STEPS_MAX - 1
-    assert 0 == reader.fragments
-    assert kills > 30
+    assert 30 < kills < STEPS_MAX
     assert 10 < fragments < kills
 
 
@@ -185,11 +184,8 @@ def test_a_kill_and_another_pipe(streams: dict[str, Stream], old_capacity: int, 
             assert stream.data[start:] == came
             assert 0 == start or stream.data[start - 1 : start] == b"\n"
             assert start <= len(taken)
-            (incident,) = rig.new_incidents() or [None]
-            if incident is None:
-                assert start == len(taken)
-            else:
-                assert ("repeat", start) == (incident["kind"], incident["offset"])
+            listed = [(incident["kind"], incident["offset"]) for incident in rig.new_incidents()]
+            assert listed == ([("repeat", start)] if listed or start < len(taken) else [])
             if not killed:
                 assert len(taken) - start < len(LONG_RECORD)  # stopped in order: exactly from the record that was cut
                 break
@@ -198,7 +194,7 @@ def test_a_kill_and_another_pipe(streams: dict[str, Stream], old_capacity: int, 
 
 @pytest.mark.parametrize("kind", ["pipe", "file"])
 def test_another_stdout_after_a_stop_in_order(rig: Rig, kind: str) -> None:
-    """After a stop in order, another pipe or a file gets the record that the old reader had not got whole, and the rest."""
+    """After a stop in order, another stdout gets the record that the old reader had not got whole, and the rest."""
     content = records(80)
     assert PAGE < len(content) - 1000
     rig.crafted.add(content, mode=0o600)
@@ -217,7 +213,7 @@ def test_another_stdout_after_a_stop_in_order(rig: Rig, kind: str) -> None:
 
 
 def test_the_same_pipe_after_a_stop_in_order(rig: Rig) -> None:
-    """A stop while stdout is stalled, and a start on the same pipe: what was cut is ended and comes again, on record."""
+    """After a stop while stdout was stalled, on the same pipe what was cut is ended and comes again, on record."""
     content = records(100)
     rig.crafted.add(content, mode=0o600)
     rig.new_pipe()

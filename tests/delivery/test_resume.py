@@ -162,10 +162,15 @@ outputs = st.one_of(
 
 
 @given(
-    st.integers(0, 10**6), st.none() | st.integers(1, 10**6), names, st.none() | st.integers(0, 1 << 20), outputs,
-    st.integers(0, 10**6), st.integers(0, 10**6),
+    st.integers(0, 10**6),
+    st.none() | st.integers(1, 10**6),
+    names,
+    st.none() | st.integers(0, 1 << 20),
+    outputs,
+    st.integers(0, 10**6),
+    st.integers(0, 10**6),
 )
-def test_nothing_is_skipped_and_nothing_is_repeated_in_secret(  # noqa: PLR0913 - drawn
+def test_nothing_is_skipped_and_nothing_is_repeated_in_secret(
     offset: int, ahead: int | None, name: str | None, unread: int | None, output: Output, base: int, length: int
 ) -> None:
     """Delivery never goes on beyond the cursor but at the journal's base; a step back or a cut write is recorded."""

@@ -92,3 +92,15 @@ def codes(text: str) -> list[str]:
 def first_codes(text: str) -> list[str]:
     """Return the code words of the first cell of every table row."""
     return [word for row in rows(text) for word in codes(row[0])]
+
+
+def tables(text: str) -> list[list[list[str]]]:
+    """Return the rows of each table, in order, without headings and rulers."""
+    found = re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE)
+    return [rows(table)[1:] for table in found]
+
+
+def table_headed(text: str, first_heading: str) -> list[list[str]]:
+    """Return the rows of the one table whose first column has this heading."""
+    (found,) = re.findall(rf"^\| {re.escape(first_heading)} \|.*\n(?:\|.*\n?)+", text, re.MULTILINE)
+    return rows(found)[1:]

@@ -12,7 +12,6 @@ import os
 import re
 import select
 import subprocess
-import sys
 import time
 import zlib
 from pathlib import Path
@@ -247,16 +246,28 @@ def _kill(pid: int) -> None:
         return
 
 
-def each(
-    count: Callable[[Injection], str], injection: Injection, most: int, relevant: Callable[[str], bool], seed: str
-) -> Iterator[Injection]:
-    """Make a counting run, and yield an injection for each relevant call (at most so many), telling which.
+class Plan:
+    """Which calls of a kind of run get a fault. The run is counted once, and the trace is used for all faults."""
 
-    count makes the run and returns its trace.
-    """
-    found = [call.number for call in calls(count(injection)) if relevant(call.text)]
-    numbers = chosen(found, most, seed)
-    sys.stdout.write(f"{injection.syscall}: {len(set(found))} calls of interest; {injection.fault} at {numbers}\n")
-    assert numbers, "the run makes no such call"
-    for number in numbers:
-        yield injection._replace(number=number)
+    def __init__(self, most_kills: int, most_errors: int) -> None:
+        """Take the most calls that one test may try; a large number for every one."""
+        self._most = {"kill": most_kills, "ENOSPC": most_errors, "EIO": most_errors}
+        self._traces: dict[tuple[str, str], str] = {}
+
+    def each(
+        self, scene: str, injection: Injection, run: Callable[[Injection], Process], relevant: Callable[[str], bool]
+    ) -> Iterator[Process]:
+        """Run once for each relevant call, and yield the process if its fault came; it must have, at least once."""
+        key = (scene, injection.syscall)
+        if key not in self._traces:
+            self._traces[key] = run(injection._replace(fault="kill", number=0)).trace()
+        found = {call.number for call in calls(self._traces[key]) if relevant(call.text)}
+        numbers = chosen(found, self._most[injection.fault], f"{scene} {injection}")
+        print(f"{scene}: {injection.syscall}: {len(found)} calls of interest, {injection.fault} at {numbers}")  # noqa: T201
+        came = 0
+        for number in numbers:
+            process = run(injection._replace(number=number))
+            if process.fired():
+                came += 1
+                yield process
+        assert came, "no fault came"

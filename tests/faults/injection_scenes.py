@@ -128,7 +128,7 @@ class CaptureScene:
         """A failure is in the log or among the incidents."""
         assert capture.complaints() or incidents(self.journal), f"nobody tells of {capture.injected()}"
 
-    def check_failed_segment(self, capture: Process) -> None:
+    def check_failed_segments(self, capture: Process) -> None:
         """A segment whose sync failed is marked, on record, and neither grew nor was synced again."""
         failed = [call for call in calls(capture.trace()) if INJECTED in call.text and ".log>" in call.text]
         for call in failed:
@@ -252,9 +252,9 @@ class ShipScene:
     def check(self) -> None:
         """What came is the journal; a cut line is ended; at most one batch came again, and an incident names it."""
         reached, cut = 0, False
-        for output in self.outputs:
+        for number, output in enumerate(self.outputs):
             rest = output
-            if reached and rest.startswith(b"\n"):
+            if number and rest.startswith(b"\n"):
                 rest, cut = rest[1:], False
             if not rest:
                 continue

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from standpipe.journal.atomic import write_all
 from standpipe.journal.cursor import (
     SLOT_BYTES,
     SLOT_SPACING_BYTES,
@@ -22,11 +23,10 @@ from standpipe.journal.cursor import (
     newest,
     read_cursor,
 )
-
 from tests.faults.volumes import tmpfs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 offsets = st.integers(0, 10**20)
@@ -60,7 +60,7 @@ def cursor_path() -> Iterator[str]:
         yield f"{directory}/sink"
 
 
-def after_updates(path: str, *changes: dict[str, object]) -> Cursor:
+def after_updates(path: str, *changes: Mapping[str, object]) -> Cursor:
     """Write states one after the other, as one process would; return the last one."""
     file = CursorFile(path)
     for change in changes:
@@ -214,9 +214,10 @@ def test_a_full_volume_does_not_stop_the_cursor(small_volume: Path) -> None:
     """Both slots have their room from the beginning: updates go on where nothing else can be written any more."""
     path = str(small_volume / "sink")
     file = CursorFile(path)
-    with open(small_volume / "filler", "wb", buffering=0) as filler, pytest.raises(OSError, match="No space"):
-        while True:
-            filler.write(bytes(4096))
+    filler = os.open(small_volume / "filler", os.O_WRONLY | os.O_CREAT)
+    with pytest.raises(OSError, match="No space"):
+        write_all(filler, bytes(1 << 20))
+    os.close(filler)
     for number in range(1, 5):
         file.update(offset=number)
     file.close()

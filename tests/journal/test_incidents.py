@@ -142,7 +142,7 @@ def test_a_link_is_not_followed(tmp_path: Path, path: str) -> None:
 
 
 def test_only_the_newest_are_read_of_a_huge_file(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a file beyond the limit the newest incidents are read, and the line that the limit cuts is not taken for one."""
+    """Of a file beyond the limit the newest incidents are read; the line that the limit cuts is not taken for one."""
     for number in range(10):
         add(path, number)
     monkeypatch.setattr(incidents, "READ_BYTES_MAX", os.path.getsize(path) * 35 // 100)
@@ -150,7 +150,7 @@ def test_only_the_newest_are_read_of_a_huge_file(path: str, monkeypatch: pytest.
 
 
 def test_the_queue_waits_for_the_disk(path: str) -> None:
-    """Incidents that the disk refuses stay in order with their times, and are written, once each, when it takes them."""
+    """Incidents that the disk refuses stay in order with their times, and are written once when it takes them."""
     queue = incidents.IncidentQueue(path)
     queue.add(incidents.TORN, 0, 1, {}, 0.0)
     queue.add(incidents.TORN, 1, 1, {}, 1.0)

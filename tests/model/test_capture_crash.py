@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
+from standpipe.journal.cursor import CursorFile
 from standpipe.journal.layout import FINISHED_SEGMENT_MODE
 from tests.model.capture_rig import HARD_LIMIT, SEGMENT_SIZE, Kill, Rig, killed_at
 from tests.tier import scale
@@ -157,3 +158,22 @@ def test_any_history_keeps_every_byte(history: list[tuple[str, bytes]]) -> None:
         rig.work()
         rig.stop()
         assert rig.written == rig.captured()
+
+
+def test_a_tail_cut_off_under_a_sink_gets_no_offset_twice() -> None:
+    """Where a sink has acknowledged more than the journal holds, writing goes on past the hard limit."""
+    with fresh_rig() as rig:
+        rig.start()
+        rig.write(RECORDS[1] + RECORDS[2])
+        rig.work()
+        rig.stop()
+        end = len(rig.written)
+        cursor = CursorFile(rig.layout.cursor("stdout"))
+        cursor.update(offset=end, after=end)
+        cursor.close()
+        os.truncate(rig.layout.segment(0), 10)
+        rig.start()
+        rig.write(b"new\n")
+        rig.work()
+        rig.stop()
+        assert [(0, rig.written[:10]), (HARD_LIMIT, b"new\n")] == [(base, data) for base, data, _ in rig.segments()]

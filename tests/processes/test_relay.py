@@ -169,6 +169,7 @@ def test_record_of_any_size(relay: Callable[..., FrontDoor], path: str, out: Pip
 def test_many_records_from_many_opens(relay: Callable[..., FrontDoor], path: str, out: Pipe) -> None:
     """Writers come and go, and no end of file is ever seen."""
     process = relay(out.writer)
+    assert process.said("relaying")[0]["way"] == "splice"
     parts = [numbered(count) for count in (1, 2, 1, 700, 3, 5000, 1)]
     feeder = Feeder(path, *parts)
     feeder.start()
@@ -231,6 +232,7 @@ def test_file_as_stdout(relay: Callable[..., FrontDoor], path: str, tmp_path: Pa
     os.lseek(fd, 0, os.SEEK_END)
     process = relay(fd)
     os.close(fd)
+    assert process.said("relaying")[0]["way"] == "copy"  # splice would hold the FIFO's lock while the disk works
     content = numbered(30000)
     feeder = Feeder(path, content)
     feeder.start()
@@ -382,11 +384,13 @@ def test_signal_drains_a_record_under_way(relay: Callable[..., FrontDoor], path:
 
 def test_signal_with_a_writer_that_never_stops(relay: Callable[..., FrontDoor], path: str, out: Pipe) -> None:
     """Somebody who writes on and on cannot keep the relay from ending."""
+    fcntl.fcntl(out.writer, fcntl.F_SETPIPE_SZ, 4096)
     process = relay(out.writer)
     out.close_writer()
     with open(path, "wb") as fifo:
         writer = subprocess.Popen(["yes"], stdout=fifo)
-    reader = subprocess.Popen(["cat"], stdin=out.reader, stdout=subprocess.DEVNULL)
+    # A reader this slow keeps the FIFO full, so that no pause of the writer's can pass for its end.
+    reader = subprocess.Popen(["dd", "bs=4", "status=none"], stdin=out.reader, stdout=subprocess.DEVNULL)
     try:
         process.signal()
         assert process.status() == 0

@@ -110,7 +110,7 @@ def test_a_tiny_pipe_takes_everything(source: int, ends: ExitStack) -> None:
 
 @pytest.mark.parametrize("blocking", [True, False])
 def test_the_shared_flags_are_not_touched(source: int, ends: ExitStack, *, blocking: bool) -> None:
-    """Whoever shares stdout finds O_NONBLOCK as it was, during and after a send; neither value makes us wait or fail."""
+    """Whoever shares stdout finds O_NONBLOCK as it was, during and after a send; we cope with either value."""
     read_end, write_end = pipe(ends)
     os.set_blocking(write_end, blocking)
     seen = set()
@@ -171,9 +171,10 @@ def test_a_reader_that_goes_away(source: int, ends: ExitStack) -> None:
     output = ends.enter_context(closing(Output(BOOT, wait, write_end)))
     capacity = pipe_capacity(write_end)
     assert capacity == output.send_bytes(DATA)
-    for send in (lambda: output.send_file(source, 10, SIZE), lambda: output.send_bytes(DATA)):
-        with pytest.raises(BrokenPipeError):
-            send()
+    with pytest.raises(BrokenPipeError):
+        output.send_file(source, 10, SIZE)
+    with pytest.raises(BrokenPipeError):
+        output.send_bytes(DATA)
 
 
 def test_a_fifo_gets_another_reader(source: int, tmp_path: Path, ends: ExitStack) -> None:
@@ -289,27 +290,21 @@ def test_a_pipe_says_what_is_unread(ends: ExitStack) -> None:
 
 def test_a_closed_stdout_is_an_error(ends: ExitStack) -> None:
     """A descriptor that is not open is said at once."""
-    read_end, write_end = pipe(ends)
+    _, write_end = pipe(ends)
     os.close(write_end)
     with pytest.raises(OSError, match="Bad file descriptor"):
         Output(BOOT, writable, write_end)
 
 
 def test_what_stalls_ends_when_told(ends: ExitStack) -> None:
-    """A pipe, a socket or a terminal that nobody reads holds nothing up: a send asks before it waits, and may give up."""
+    """A pipe, a socket or a terminal that nobody reads holds nothing up: a send asks before it waits."""
     ours, theirs = pty.openpty()
     tty.setraw(theirs)
     left, right = socket.socketpair()
-    read_end, write_end = pipe(ends)
+    _, write_end = pipe(ends)
     for descriptor in (ours, theirs, write_end):
         ends.callback(os.close, descriptor)
     with left, right:
         for descriptor in (write_end, right.fileno(), theirs):
-            done: list[int] = []
-            output = ends.enter_context(closing(Output(BOOT, never, descriptor)))
-            thread = threading.Thread(target=lambda: done.append(output.send_bytes(DATA)), daemon=True)
-            thread.start()
-            thread.join(60)
-            assert 0 < done[0] < SIZE
-
-
+            with closing(Output(BOOT, never, descriptor)) as output:
+                assert 0 < output.send_bytes(DATA) < SIZE

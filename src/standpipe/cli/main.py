@@ -178,12 +178,17 @@ def _invoke(group: LazyGroup, argv: Sequence[str]) -> int:
             result = group.invoke(context)
     except click.exceptions.Exit as exit_:
         result = exit_.exit_code
-    sys.stdout.flush()  # here a full disk or a reader that left still becomes a status
+    _flush_stdout()  # here a full disk or a reader that left still becomes a status
     return result if isinstance(result, int) else EXIT_OK
 
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+def _flush_stdout() -> None:
+    if sys.stdout is not None:  # it is where descriptor 1 was closed before we started
+        sys.stdout.flush()
 
 
 def _settle_stdout() -> None:
@@ -192,7 +197,7 @@ def _settle_stdout() -> None:
     Else the interpreter's last flush would complain once more and change the status to 120.
     """
     try:
-        sys.stdout.flush()
+        _flush_stdout()
     except OSError:
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, STDOUT)

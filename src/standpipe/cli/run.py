@@ -17,6 +17,7 @@ from standpipe.journal.reader import JournalReader
 from standpipe.observe.log import Log
 from standpipe.processes.spawn import READY_DESCRIPTOR, bare_python, full_python
 from standpipe.processes.supervise import Child, RunSettings, Supervisor
+from standpipe.sinks.stdout import check_open
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,7 @@ Examples:
 
 \b
 Exit status:
-  N    COMMAND's own; 128+n where signal n ended it
+  N    COMMAND's own, or 128+n where signal n ended it
   64   the command line or the config is wrong; nothing was touched
   125  standpipe failed before COMMAND was started
   126  COMMAND was found and cannot be executed
@@ -98,6 +99,8 @@ def command(fifo: str | None, journal: str | None, config_path: str | None, comm
     config = load_settings(config_path, fifo=fifo, journal=journal)
     if config.source.fifo is None:
         raise UsageError("no FIFO was named", "Give --fifo PATH, or source.fifo in the config")
+    if config.sinks:
+        check_open()
     log = Log("run")
     layout = Layout(config.journal.path)
     identity.open_or_create(layout, os.uname().nodename, time.time())

@@ -13,7 +13,7 @@ class Waiting:
     """For one thread. SIGUSR1: deliver what there is, to the last byte, and stop. SIGTERM: stop now."""
 
     def __init__(self, directory: str, *, once: bool = False) -> None:
-        """Install the handlers and watch the directory. `once`: drain from the beginning, and wait for no new reader."""
+        """Install the handlers, watch the directory. `once`: drain from the beginning, and wait for no new reader."""
         self.once = once
         self.draining = once
         self.stop_now = False

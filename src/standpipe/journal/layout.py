@@ -40,7 +40,8 @@ journal is out of room: then the cut falls inside the record, and readers join t
 first byte. When capture starts under another boot id and the last stop was not clean, the page cache was lost, and
 offsets beyond what survived may have been delivered already. No such offset can reach ``base + hard limit``
 of the last segment; so the tail is finished as it is and the next segment begins exactly there. The skipped addresses
-are a ``power-loss`` gap.
+are a ``power-loss`` gap. Without a readable boot.json the limit is not known, and 2^40 addresses are skipped; the same
+rules hold where a sink has acknowledged more than the journal holds, because somebody cut its tail off.
 
 **Start-up is recovery.** The end of the journal is the end of the last segment, found by listing and stat;
 nothing else stores a position. There is no other recovery path.

@@ -12,6 +12,7 @@ import os
 
 from standpipe.errors import JournalError
 from standpipe.journal import boot, incidents
+from standpipe.journal.acknowledged import highest_acknowledged
 from standpipe.journal.atomic import unlink_if_there
 from standpipe.journal.layout import (
     COMPRESSED_SUFFIX,
@@ -29,6 +30,8 @@ from standpipe.journal.segment import Segment, create, finish, open_last
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from standpipe.observe.log import Log
+
+UNKNOWN_HARD_LIMIT = 1 << 40  # bytes to skip where boot.json does not tell: more than any segment, nothing beside 10^20
 
 
 class RawSegment:
@@ -100,7 +103,8 @@ class Recovery:
         self._copy_failed_segments()
         segments = list_raw_segments(layout)
         self._finish_all_but_last(segments, cache_lost=cache_lost)
-        hard_limit_before = before.segment_hard_limit if before else self._hard_limit
+        cache_lost = cache_lost or self._acknowledged_beyond(segments)
+        hard_limit_before = before.segment_hard_limit if before else max(self._hard_limit, UNKNOWN_HARD_LIMIT)
         start = self._start_after(segments, hard_limit_before, cache_lost=cache_lost)
         state = boot.Boot(boot_id, self._hard_limit, settings, clean=False)
         if start is None:
@@ -115,6 +119,20 @@ class Recovery:
         if not segments[-1].finished:
             self._finish(segments[-1])
         return current
+
+    def _acknowledged_beyond(self, segments: list[RawSegment]) -> bool:
+        """Tell whether a sink has acknowledged offsets that the journal does not hold any more.
+
+        Somebody cut the tail off, or put an older copy in its place. As after a power loss, what was delivered under
+        those offsets must keep them.
+        """
+        if not segments:
+            return False
+        end = segments[-1].base + segments[-1].size
+        beyond = highest_acknowledged(self._layout) > end
+        if beyond:
+            self._log.error("a sink has acknowledged more than the journal holds: its tail was cut off", offset=end)
+        return beyond
 
     def _copy_failed_segments(self) -> None:
         """Carry on where a rescue was cut off; the failed file's bytes may still be in the page cache."""

@@ -15,7 +15,7 @@ from standpipe.journal.layout import Layout
 from standpipe.journal.reader import JournalReader
 from standpipe.processes.child import die_with_parent, tell_ready
 from standpipe.records.envelope import gcp_line, json_line
-from standpipe.sinks.stdout import Output
+from standpipe.sinks.stdout import Output, check_open
 
 if TYPE_CHECKING:
     from standpipe.config import Config, StdoutSinkConfig
@@ -34,6 +34,8 @@ def run_ship(
     ready_fd: int | None = None,
 ) -> int:
     """Deliver until SIGTERM or SIGUSR1; with `once` until everything has been. Raises StandpipeError or OSError."""
+    if config.sinks:
+        check_open()
     if parent_pid is not None:
         die_with_parent(parent_pid)
     layout = Layout(config.journal.path)

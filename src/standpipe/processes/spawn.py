@@ -62,7 +62,16 @@ def give_terminal(pid: int) -> None:
         if os.tcgetpgrp(STDIN) != os.getpgrp():
             return
         signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # tcsetpgrp(3) stops a background process otherwise
-        os.tcsetpgrp(STDIN, os.getpgid(pid))
+        os.tcsetpgrp(STDIN, pid)  # COMMAND's process id is its group's
         os.killpg(pid, signal.SIGCONT)  # it may have read before this, and been stopped for it
     except OSError:
         return  # ENOTTY: see above; ESRCH, EPERM: COMMAND has ended, or its group is not ours to signal
+
+
+def take_terminal_back(pid: int) -> None:
+    """Be the foreground job again after COMMAND has ended, so that Ctrl-C can end a drain that stalls."""
+    try:
+        if os.tcgetpgrp(STDIN) == pid:
+            os.tcsetpgrp(STDIN, os.getpgrp())
+    except OSError:
+        return  # ENOTTY: stdin is no terminal of ours

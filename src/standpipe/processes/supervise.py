@@ -31,7 +31,7 @@ from standpipe.errors import (
 from standpipe.observe.log import Log
 from standpipe.processes.child import PR_SET_CHILD_SUBREAPER, prctl
 from standpipe.processes.restart import RestartState, next_restart
-from standpipe.processes.spawn import give_terminal, spawn_child, spawn_command
+from standpipe.processes.spawn import give_terminal, spawn_child, spawn_command, take_terminal_back
 
 FORWARDED = (
     signal.SIGTERM,
@@ -251,6 +251,7 @@ class Supervisor:
         self._log.info("started", command=command[0], pid=self._command_pid)
 
     def _on_command_end(self, status: int) -> None:
+        take_terminal_back(self._command_pid)
         self._command_pid = 0
         self._exit_status = status if status >= 0 else EXIT_SIGNAL_BASE - status
         self._log.info("COMMAND ended; delivering what was captured", exit_status=self._exit_status)

@@ -13,7 +13,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from standpipe.capture.fifo import grow_pipe, pipe_capacity, pipe_fill
-from standpipe.errors import JournalError
+from standpipe.errors import JournalError, SinkError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,20 @@ STDOUT = 1
 SPLICE_F_MOVE = 1  # fcntl.h
 SPLICE_F_NONBLOCK = 2  # fcntl.h
 COPY_BYTES = 256 << 10  # a block where splice cannot be used (a file, a terminal, a socket)
+
+
+def check_open() -> None:
+    """Raise SinkError where stdout is closed: the next file opened would become descriptor 1, and get the records.
+
+    So this must be asked before anything is opened.
+    """
+    try:
+        os.fstat(STDOUT)
+    except OSError as error:
+        raise SinkError(
+            "stdout is closed, so records have nowhere to go",
+            "Give it a pipe or a file, or configure no sink (`sinks: {}`)",
+        ) from error
 
 
 def _own_writer(descriptor: int, mode: int) -> tuple[Callable[[bytes | memoryview], int], Callable[[], None]]:

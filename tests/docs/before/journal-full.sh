@@ -10,5 +10,6 @@ end
 vault_records > records
 mkfifo stdout
 exec 8<> stdout
+head -c 65536 /dev/zero >&8
 standpipe run --config standpipe.yaml -- cp records /vault/audit/pipe > stdout 2> messages.log &
 until grep -qs disk-full /var/lib/standpipe/incidents.jsonl && grep -qs delivering messages.log; do sleep 0.05; done
