@@ -63,11 +63,18 @@ def program(
     try:
         yield process
     finally:
-        below = _children(process.pid)
-        process.terminate()
-        try:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a program and what it started: by SIGTERM, or by force where it takes too long or we are to stop, too."""
+    below = _children(process.pid)
+    process.terminate()
+    try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
+    finally:
+        if process.poll() is None:
             process.kill()
             process.wait()
             for pid in below:

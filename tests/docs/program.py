@@ -16,7 +16,7 @@ import click
 import standpipe
 from standpipe import errors
 from standpipe.cli.main import COMMANDS, cli
-from standpipe.journal import incidents, trouble
+from standpipe.journal import kinds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,8 +72,7 @@ def exit_statuses() -> set[int]:
 
 def incident_kinds() -> set[str]:
     """Return every kind of incident."""
-    own = {value for name, value in vars(incidents).items() if name.isupper() and isinstance(value, str)}
-    return own | {trouble.KEEP_ERROR, trouble.DAMAGED}
+    return {value for name, value in vars(kinds).items() if name.isupper() and isinstance(value, str)}
 
 
 def _log_calls() -> Iterator[ast.Call]:

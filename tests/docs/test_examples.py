@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -63,7 +64,9 @@ def test_a_difference_and_a_status_are_told(tmp_path: Path) -> None:
 
 def test_the_stage_has_the_paths_of_an_installation(tmp_path: Path) -> None:
     """/vault, /srv and /var/lib/standpipe are there and empty, and nothing that is made in them stays."""
-    script = "ls /vault/* /srv /var/lib; touch /vault/x /srv/x /var/lib/standpipe/x /var/lib/x"
+    made = ["/vault/made-on-stage", "/srv/made-on-stage", "/var/lib/standpipe/made-on-stage"]
+    script = f"ls /vault/* /srv /var/lib; touch {' '.join(made)}"
     expected = "/srv:\n\n/var/lib:\nstandpipe\n\n/vault/audit:\n\n/vault/config:\n"
     assert expected == on_stage(tmp_path, script)
+    assert [] == [path for path in made if os.path.exists(path)]
     assert [] == list((tmp_path / "stage").iterdir())

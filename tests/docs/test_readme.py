@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ENTRYPOINTS = [block.text for block in blocks(README, "sh") if "vault server" in block.text]
 WAIT = """
 for try in $(seq 600); do
-    grep -q '"operation":"update".*"path":"sys/audit/test"' stdout.log && break
+    grep -qs '"operation":"update".*"path":"sys/audit/test"' stdout.log && break
     sleep 0.1
 done
 grep -c '"path":"sys/audit/test"' stdout.log

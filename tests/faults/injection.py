@@ -15,7 +15,7 @@ import subprocess
 import time
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from tests.faults.rig import DEADLINE_SECONDS, STANDPIPE
 
@@ -122,8 +122,8 @@ class Process:
         if ready:
             os.close(write_end)
 
-    def __enter__(self) -> Process:
-        """Nothing more than the object."""
+    def __enter__(self) -> Self:
+        """Return itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -151,7 +151,7 @@ class Process:
         return (self._traced() or [self.process.pid])[0]
 
     def alive(self) -> bool:
-        """Is it running?"""
+        """Tell whether it is running."""
         return self.process.poll() is None
 
     def wait_ready(self) -> bool:

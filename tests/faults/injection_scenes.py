@@ -12,7 +12,7 @@ import os
 import shutil
 import signal
 import zlib
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from tests.faults.injection import INJECTED, Attached, Injection, Process, calls, wait_until
 from tests.faults.rig import OPEN_BOTH_WAYS, pipe_bytes, read_segments
@@ -112,7 +112,7 @@ class CaptureScene:
             assert 0 == capture.status(), capture.messages()
 
     def check(self) -> None:
-        """Every byte is in the journal once, in order, and nothing is left in the pipes."""
+        """Check that every byte is in the journal once, in order, and that nothing is left in the pipes."""
         data = b""
         for base, piece in read_segments(self.journal):
             assert base == len(data), f"a segment at {base} follows on {len(data)}"
@@ -125,11 +125,11 @@ class CaptureScene:
             assert 0o400 == (self.journal / "segments" / name).stat().st_mode & 0o777, name
 
     def check_told(self, capture: Process) -> None:
-        """A failure is in the log or among the incidents."""
+        """Check that a failure is in the log or among the incidents."""
         assert capture.complaints() or incidents(self.journal), f"nobody tells of {capture.injected()}"
 
     def check_failed_segments(self, capture: Process) -> None:
-        """A segment whose sync failed is marked, on record, and neither grew nor was synced again."""
+        """Check that a segment whose sync failed is marked, on record, and neither grew nor was synced again."""
         failed = [call for call in calls(capture.trace()) if INJECTED in call.text and ".log>" in call.text]
         for call in failed:
             name = call.text.partition(".log>")[0][-20:]
@@ -171,14 +171,14 @@ class KeepScene:
         }
 
     def check_data(self) -> None:
-        """No byte is lost or altered, but for what was delivered and old."""
+        """Check that no byte is lost or altered, but for what was delivered and old."""
         found = segments_of(self.journal)
         missing = self._expected.keys() - found.keys()
         assert missing <= self._deletable
         assert {base: data for base, data in self._expected.items() if base not in missing} == found
 
     def check_finished(self, seals_before: dict[int, bytes]) -> None:
-        """Every closed segment is sealed once, with the right digest and link; nothing unfinished lies about."""
+        """Check that every closed segment is sealed once, with the right digest and link, and no work is half done."""
         seals = self.seals()
         assert self._expected.keys() - {self._last} - self._deletable <= seals.keys()
         previous = None
@@ -250,7 +250,7 @@ class ShipScene:
         return ship
 
     def check(self) -> None:
-        """What came is the journal; a cut line is ended; at most one batch came again, and an incident names it."""
+        """Check what came: the journal, cut lines ended, one batch again at most, and that one named by an incident."""
         reached, cut = 0, False
         for number, output in enumerate(self.outputs):
             rest = output
@@ -316,7 +316,7 @@ def segments_of(journal: Path) -> dict[int, bytes]:
     return dict(read_segments(journal))
 
 
-def incidents(journal: Path) -> list[dict[str, int]]:
+def incidents(journal: Path) -> list[dict[str, Any]]:
     """Return the incidents; lines that a fault cut are passed over."""
     path = journal / "incidents.jsonl"
     found = []

@@ -10,9 +10,9 @@ import pytest
 
 from tests.faults.injection import Injection, Plan, Process
 from tests.faults.injection_scenes import (
-    PIECES,
     FIFO,
     JOURNAL,
+    PIECES,
     SINK,
     STARTS,
     WHOLE,
@@ -184,7 +184,7 @@ def plan() -> Plan:
 
 
 CAPTURE = {
-    "fresh": "splice write! pwrite fsync rename openat fchmod unlink",
+    "fresh": "splice write pwrite fsync rename openat fchmod unlink",
     "unfinished": "splice write fdatasync fsync rename openat fchmod unlink",
     "failed": "write pwrite fdatasync fsync rename openat fchmod unlink",
     "work": "splice write fdatasync fsync rename openat fchmod unlink",
@@ -197,9 +197,9 @@ def run_capture(scene: CaptureScene, variant: str, injection: Injection) -> Proc
     if variant == "work":
         with scene.start(fsync=fsync) as runs:
             assert runs.wait_ready(), runs.messages()
-            with attach(scene, runs, injection) as capture:
-                scene.work(capture, sync_each=injection.syscall == "fdatasync")
-        return capture
+            with attach(scene, runs, injection) as attached:
+                scene.work(attached, sync_each=injection.syscall == "fdatasync")
+        return attached
     if variant == "fresh":
         scene.put()
         scene.put()

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from standpipe.journal import incidents
+from standpipe.journal import incidents, kinds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 APPENDER = """
 import sys
-from standpipe.journal import incidents
+from standpipe.journal import incidents, kinds
 for number in range(int(sys.argv[3])):
     incidents.append(sys.argv[1], "torn", number, 1, {"who": sys.argv[2]}, 0.0)
 """
@@ -51,12 +51,12 @@ def offsets(path: str) -> list[object]:
 
 def add(path: str, offset: int) -> None:
     """Append one incident."""
-    incidents.append(path, incidents.TORN, offset, 1, {}, 0.0)
+    incidents.append(path, kinds.TORN, offset, 1, {}, 0.0)
 
 
 def test_an_incident_reads_back(path: str) -> None:
     """A line has exactly the documented members, with the time in UTC; the file is for its owner only."""
-    incidents.append(path, incidents.DISK_FULL, None, None, {"free": 0}, 1_700_000_000.5)
+    incidents.append(path, kinds.DISK_FULL, None, None, {"free": 0}, 1_700_000_000.5)
     expected = {
         "time": "2023-11-14T22:13:20.500Z",
         "kind": "disk-full",
@@ -152,12 +152,12 @@ def test_only_the_newest_are_read_of_a_huge_file(path: str, monkeypatch: pytest.
 def test_the_queue_waits_for_the_disk(path: str) -> None:
     """Incidents that the disk refuses stay in order with their times, and are written once when it takes them."""
     queue = incidents.IncidentQueue(path)
-    queue.add(incidents.TORN, 0, 1, {}, 0.0)
-    queue.add(incidents.TORN, 1, 1, {}, 1.0)
+    queue.add(kinds.TORN, 0, 1, {}, 0.0)
+    queue.add(kinds.TORN, 1, 1, {}, 1.0)
     with file_size_limit(0):
         assert not queue.flush()
     assert [] == offsets(path)
-    queue.add(incidents.TORN, 2, 1, {}, 2.0)
+    queue.add(kinds.TORN, 2, 1, {}, 2.0)
     assert queue.flush()
     assert queue.flush()
     assert [0, 1, 2] == offsets(path)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from standpipe.journal import incidents
+from standpipe.journal import incidents, kinds
 from standpipe.journal.cursor import CursorFile
 from standpipe.journal.layout import FINISHED_SEGMENT_MODE, SEAL_SUFFIX, Layout
 from standpipe.journal.retention import DROP_OLDEST
@@ -80,7 +80,7 @@ def data_bases(layout: Layout, suffix: str = "") -> list[int]:
     return sorted({int(name[:20]) for name in names(layout) if name[20:] in suffixes})
 
 
-def kinds(layout: Layout) -> list[tuple[object, object, object]]:
+def found_incidents(layout: Layout) -> list[tuple[object, object, object]]:
     """Return kind, offset and length of all incidents."""
     return [(i["kind"], i["offset"], i["length"]) for i in incidents.read(layout.incidents)]
 
@@ -139,7 +139,7 @@ def test_a_finished_last_segment_is_left_alone(layout: Layout, log_fd: int) -> N
 def test_a_power_loss_is_named_by_the_seal_of_the_tail(layout: Layout, log_fd: int) -> None:
     """The seal of the tail names the skipped addresses, and the chain accepts the jump."""
     end = add_segment(layout, 0, record(0))
-    incidents.append(layout.incidents, incidents.POWER_LOSS, end, 1000 - end, {}, NOW)
+    incidents.append(layout.incidents, kinds.POWER_LOSS, end, 1000 - end, {}, NOW)
     after = add_segment(layout, 1000, record(1))
     add_segment(layout, after, b"", finished=False)
     run_passes(make_keeper(layout, log_fd))
@@ -195,7 +195,7 @@ def test_delivered_segments_go_by_size_and_the_newest_seal_stays(layout: Layout,
     until(keeper, lambda: data_bases(layout) == [3 * SEGMENT_BYTES])
     keeper.pass_over(never)
     assert [2 * SEGMENT_BYTES] == seal_bases(layout)
-    assert [] == kinds(layout)
+    assert [] == found_incidents(layout)
 
 
 def test_without_a_cursor_nothing_counts_as_delivered(layout: Layout, log_fd: int) -> None:
@@ -222,8 +222,8 @@ def test_drop_oldest_records_names_and_deletes(layout: Layout, log_fd: int) -> N
         segment_size_bytes=SEGMENT_BYTES // 2,
         on_full=DROP_OLDEST,
     )
-    until(keeper, lambda: bool(kinds(layout)))
-    dropped = kinds(layout)
+    until(keeper, lambda: bool(found_incidents(layout)))
+    dropped = found_incidents(layout)
     assert ("dropped", 0, SEGMENT_BYTES) == dropped[0]
     assert {"sinks": {"slow": 7}} == incidents.read(layout.incidents)[0]["detail"]
     assert 0 not in data_bases(layout)
@@ -249,7 +249,7 @@ def test_a_segment_that_changed_after_its_seal_is_reported_and_left(
     keeper = make_keeper(layout, log_fd)
     until(keeper, lambda: data_bases(layout, ".log.zst") == [0, 2 * SEGMENT_BYTES])
     keeper.pass_over(never)
-    assert [("damaged", altered, None)] == kinds(layout)
+    assert [("damaged", altered, None)] == found_incidents(layout)
 
 
 def test_a_full_volume_is_said_once_and_worked_through_later(small_volume: Path, log_fd: int, tmp_path: Path) -> None:
@@ -268,7 +268,7 @@ def test_a_full_volume_is_said_once_and_worked_through_later(small_volume: Path,
     assert 1 == len([message for message in messages(tmp_path) if message.startswith("cannot seal")])
     ballast.unlink()
     until(keeper, lambda: not keeper.troubles and len(data_bases(layout, ".log.zst")) == 3)
-    assert [("disk-full", 0, None)] == kinds(layout)
+    assert [("disk-full", 0, None)] == found_incidents(layout)
     assert [] == [name for name in names(layout) if name.endswith(".tmp")]
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -100,6 +101,14 @@ def test_a_probe_never_refuses_a_start(path: str) -> None:
         stop.set()
         for thread in threads:
             thread.join()
+
+
+def test_a_probe_is_no_holder(path: str) -> None:
+    """Two who ask at the same time do not take each other for the holder."""
+    os.close(lock.acquire(path, "ship"))
+    with open(path) as other_probe:
+        fcntl.flock(other_probe, fcntl.LOCK_SH)
+        assert lock.holder(path) is None
 
 
 def test_an_unreadable_process_id_is_said(path: str) -> None:

@@ -155,8 +155,9 @@ def test_memory_that_was_given_up_comes_once(ends: ExitStack) -> None:
     patient = True
     with Reader(read_end) as reader:
         assert len(DATA) - done == output.send_bytes(DATA[done:])
+        assert 4 == output.send_bytes(b"end\n")
         os.close(write_end)
-        assert DATA == got + reader.all()
+        assert DATA + b"end\n" == got + reader.all()
 
 
 def test_a_reader_that_goes_away(source: int, ends: ExitStack) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from standpipe.delivery import resume as resuming
 from standpipe.errors import JournalError
-from standpipe.journal import incidents
+from standpipe.journal import incidents, kinds
 from standpipe.journal.cursor import Cursor, CursorFile
 from standpipe.journal.span import Span
 
@@ -191,7 +191,7 @@ class Pump:
         if fresh:
             length = fresh[-1].end - fresh[0].offset
             detail: dict[str, object] = {"records": len(fresh), "bytes": sum(record.length for record in fresh)}
-            self._incidents.add(incidents.TORN, fresh[0].offset, length, detail, time.time())
+            self._incidents.add(kinds.TORN, fresh[0].offset, length, detail, time.time())
             self._incidents.flush()  # before the mark: once that is set, a start after SIGKILL takes them for noted
 
     def _update(self, **changes: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from standpipe.journal.incidents import CURSOR_LOST, CURSOR_MOVED, REPEAT
+from standpipe.journal.kinds import CURSOR_LOST, CURSOR_MOVED, REPEAT
 
 if TYPE_CHECKING:
     from standpipe.journal.cursor import Cursor

@@ -17,7 +17,7 @@ from standpipe.errors import JournalError
 from standpipe.evidence.journal_check import Findings, check
 from standpipe.evidence.journal_facts import INCIDENTS_FILE, CopyFacts, GapFacts, JournalFacts, SealFacts, SegmentFacts
 from standpipe.evidence.seal_facts import seal_facts
-from standpipe.journal import identity, incidents
+from standpipe.journal import identity, incidents, kinds
 from standpipe.journal.cursor import read_cursor
 from standpipe.journal.digest import digest_blocks
 from standpipe.journal.frames import FrameFile
@@ -211,7 +211,7 @@ class _Scan:
             segments=segments,
             recorded=tuple(_as_gap(entry) for entry in recorded),
             cursors=cursors,
-            repeats=tuple(_as_gap(entry) for entry in recorded if entry["kind"] == incidents.REPEAT),
+            repeats=tuple(_as_gap(entry) for entry in recorded if entry["kind"] == kinds.REPEAT),
             dead_letters=_count_dead_letters(self._layout),
         )
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import os
 
-from standpipe.journal.layout import Layout
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from standpipe.journal.layout import Layout
 
 CURSOR_BYTES_MAX = 8192  # two slots, in blocks of their own
 

@@ -22,7 +22,7 @@ import os
 from typing import TYPE_CHECKING
 
 from standpipe.errors import JournalError
-from standpipe.journal import incidents
+from standpipe.journal import incidents, kinds
 from standpipe.journal.atomic import atomic_write, fsync_directory, unlink_if_there, write_all
 from standpipe.journal.digest import Digest, digest_blocks
 from standpipe.journal.frames import FRAME_RAW_BYTES, FrameFile, write_frames
@@ -84,7 +84,7 @@ def log_blocks(layout: Layout, base: int, end: int) -> Iterator[bytes]:
 
 def _failure_gap(layout: Layout, segment: Segment, found: Sequence[Gap], now: str) -> list[Gap]:
     """Return the io-error gap of a failed segment where its incident is not written yet (journal.rescue)."""
-    if not segment.failed or any(gap.kind == incidents.IO_ERROR for gap in found):
+    if not segment.failed or any(gap.kind == kinds.IO_ERROR for gap in found):
         return []
     try:
         with open(layout.segment(segment.base, FAILED_SUFFIX), "rb") as file:
@@ -92,7 +92,7 @@ def _failure_gap(layout: Layout, segment: Segment, found: Sequence[Gap], now: st
         safe, length = int(mark["synced"]), int(mark["length"])
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         safe, length = segment.end - segment.base, segment.size
-    return [Gap(incidents.IO_ERROR, segment.base + safe, max(0, length - safe), now)]
+    return [Gap(kinds.IO_ERROR, segment.base + safe, max(0, length - safe), now)]
 
 
 def make_seal(
@@ -105,7 +105,7 @@ def make_seal(
     sealed_at = utc_text(now)
     digest = digest_blocks(log_blocks(layout, segment.base, segment.end))
     previous = identity.predecessor if newest_base is None else seal_digest(read_seal_bytes(layout, newest_base))
-    found = collect_gaps(incidents.read(layout.incidents), incidents.GAP_KINDS, segment.base, segment.end, earlier)
+    found = collect_gaps(incidents.read(layout.incidents), kinds.GAP_KINDS, segment.base, segment.end, earlier)
     return Seal(
         journal=identity.journal_id,
         base=segment.base,
@@ -201,9 +201,9 @@ def finish_compress_steps(layout: Layout, seal: Seal) -> Iterator[str]:
 def note_drop(layout: Layout, base: int, end: int, behind: Mapping[str, int], now: float) -> None:
     """Write the incident of a drop, once. behind: the cursors of the sinks that had not taken it. Raises OSError."""
     for incident in incidents.read(layout.incidents):
-        if (incident["kind"], incident.get("offset"), incident.get("length")) == (incidents.DROPPED, base, end - base):
+        if (incident["kind"], incident.get("offset"), incident.get("length")) == (kinds.DROPPED, base, end - base):
             return
-    incidents.append(layout.incidents, incidents.DROPPED, base, end - base, {"sinks": dict(behind)}, now)
+    incidents.append(layout.incidents, kinds.DROPPED, base, end - base, {"sinks": dict(behind)}, now)
 
 
 def delete_steps(layout: Layout, base: int, *, keep_seal: bool) -> Iterator[str]:

@@ -11,7 +11,7 @@ import json
 import os
 
 from standpipe.errors import JournalError
-from standpipe.journal import boot, incidents
+from standpipe.journal import boot, incidents, kinds
 from standpipe.journal.acknowledged import highest_acknowledged
 from standpipe.journal.atomic import unlink_if_there
 from standpipe.journal.layout import (
@@ -147,7 +147,7 @@ class Recovery:
     def _rescue(self, failed: Segment) -> Segment:
         """Copy what is not safe of a failed segment, finish that one, and return the copy."""
         copy = rescue(self._layout, failed, self._now)
-        self._note(incidents.IO_ERROR, copy.base, copy.length, {"segment": failed.base, "at": "start"})
+        self._note(kinds.IO_ERROR, copy.base, copy.length, {"segment": failed.base, "at": "start"})
         finish(failed)
         return copy
 
@@ -204,9 +204,9 @@ class Recovery:
         if not length:
             return
         for known in incidents.read(self._layout.incidents):
-            if (known["kind"], known.get("offset"), known.get("length")) == (incidents.POWER_LOSS, offset, length):
+            if (known["kind"], known.get("offset"), known.get("length")) == (kinds.POWER_LOSS, offset, length):
                 return
-        self._note(incidents.POWER_LOSS, offset, length, {"addresses": "skipped", "bytes_lost": "unknown"})
+        self._note(kinds.POWER_LOSS, offset, length, {"addresses": "skipped", "bytes_lost": "unknown"})
 
     def _note(self, kind: str, offset: int, length: int, detail: dict[str, object]) -> None:
         incidents.append(self._layout.incidents, kind, offset, length, detail, self._now)

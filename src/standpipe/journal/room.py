@@ -51,7 +51,7 @@ class Room:
         return current.base + self._cap_bytes - self.used_besides(current)
 
     def may_retry(self, refused: int, refused_seconds_ago: float) -> bool:
-        """May a file system that refused bytes with this errno be tried again?"""
+        """Tell whether a file system that refused bytes with this errno may be tried again."""
         if refused not in FULL_ERRORS or refused_seconds_ago >= REFUSED_RETRY_SECONDS:
             return True
         try:

@@ -14,7 +14,7 @@ Segment.length          draining thread           bytes in the file
 Segment.synced_length   this thread               of these, known to be on disk
 Segment.cut_wanted      this thread               cut at the next newline
 Syncer.takes_back       this thread               the draining thread must hand this segment over now
-Syncer.room_wanted      set there, cleared here   the cap was reached
+Stall.wanted            set there, cleared here   the cap was reached
 Writer.allowed_end      this thread               the cap, as an offset
 Writer.refused          set there, cleared here   errno of a refused write; cleared to try again
 Syncer._handed          pushed there, popped here segments given away
@@ -34,11 +34,12 @@ import os
 import select
 from collections import deque
 
-from standpipe.journal import incidents
+from standpipe.journal import incidents, kinds
 from standpipe.journal.atomic import unlink_if_there
 from standpipe.journal.layout import SEGMENT_SUFFIX, Layout, segment_file_name
 from standpipe.journal.rescue import leave_mark, rescue
 from standpipe.journal.segment import Segment, finish, name_next, prepare_next
+from standpipe.journal.stall import MEASURE_SECONDS, REMEDY_PAGE, Stall
 from standpipe.journal.writer import FULL_ERRORS
 
 TYPE_CHECKING = False
@@ -50,13 +51,10 @@ if TYPE_CHECKING:
     from standpipe.observe.log import Log
 
 RETRY_SECONDS = 0.1  # how soon a refused disk is asked again: soon enough for Vault's 256 to 512 records of patience
-MEASURE_SECONDS = 1.0  # how often the room is measured while there is plenty
-CALM_SECONDS = 1.0  # a stall that comes again within this has not ended: longer than the pipes need to hit a full disk
-NO_ROOM_REMEDY = "docs/journal-full.md"
 
 
 class Syncer:
-    """`run` is this thread; `hand_over`, `room_wanted` and `stop` are for the draining thread."""
+    """`run` is this thread; `hand_over`, `want_room` and `stop` are for the draining thread."""
 
     def __init__(
         self,
@@ -82,14 +80,10 @@ class Syncer:
         self._over: list[Segment] = []  # synced, or failed and copied: only the mark that they are finished is missing
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._prepared = -1
-        self._stalled_at: float | None = None
-        self._stall_told_end = -1
-        self._resumed_at: float | None = None
         self._disk_trouble = False
-        self._unmeasured = False
         self._stopping = False
+        self._was_stalled = False
         self.takes_back: Segment | None = None
-        self.room_wanted = False
         self.stopped = False
 
     def attach(self, writer: Writer, current: Segment, wake_writer: Callable[[], None]) -> None:
@@ -97,7 +91,10 @@ class Syncer:
         self._writer = writer
         self._current = current
         self._wake_writer = wake_writer
-        self._synced_at = self._measured_at = self._clock()
+        self._synced_at = self._clock()
+        self._stall = Stall(
+            self._room, writer, note=self._note, on_begin=self._on_stall, log=self._log, clock=self._clock
+        )
         writer.allowed_end = self._room.allowed_end(current)
 
     # For the draining thread.
@@ -113,6 +110,12 @@ class Syncer:
         """Give a segment away: it is complete, and another one is wanted."""
         self._handed.append(segment)
         self.wake()
+
+    def want_room(self) -> None:
+        """Tell that the cap is reached; may be told often."""
+        if not self._stall.wanted:
+            self._stall.wanted = True
+            self.wake()
 
     def stop(self) -> None:
         """Ask `run` to sync what there is and return; only when the draining thread has stopped writing."""
@@ -153,7 +156,10 @@ class Syncer:
             self._sync(self._current)
             self._synced_at = self._clock()
         self._cut_when_old(now)
-        stalled = self._look_after_room()
+        stalled = self._stall.look(self._current, failed=self._current in self._failed)
+        if self._was_stalled and not stalled:
+            self._wake_writer()
+        self._was_stalled = stalled
         return not self._incidents.flush() or waiting or stalled
 
     # Segments that were handed over.
@@ -235,7 +241,7 @@ class Syncer:
             return None
         self._failed.remove(failed)
         name = segment_file_name(failed.base, SEGMENT_SUFFIX)
-        self._note(incidents.IO_ERROR, copy.base, copy.length, {"segment": name})
+        self._note(kinds.IO_ERROR, copy.base, copy.length, {"segment": name})
         self._log.warning("the unsafe bytes of a failed segment were copied and synced", segment=name, offset=copy.base)
         return copy
 
@@ -250,7 +256,7 @@ class Syncer:
 
     def _go_on_with(self, segment: Segment) -> None:
         self._current = segment
-        self._measure()
+        self._stall.measure(self._current)
         self._writer.publish(segment)
         self._wake_writer()
 
@@ -298,75 +304,13 @@ class Syncer:
 
     # Room.
 
-    def _measure(self) -> int:
-        """Move the cap's offset and return the room in bytes; a stall ends only with a sensible piece of it."""
-        self._measured_at = self._clock()
-        try:
-            allowed_end = self._room.allowed_end(self._current)
-            self._unmeasured = False
-        except OSError as error:
-            allowed_end = self._writer.allowed_end
-            if not self._unmeasured:
-                self._unmeasured = True
-                self._log.error("cannot measure the journal; its cap stays where it was", error=error.strerror)
-        room = allowed_end - self._current.end
-        if self._stalled_at is None or room >= self._room.resume_bytes:
-            self._writer.allowed_end = allowed_end
-        return room
-
-    def _look_after_room(self) -> bool:
-        """Begin or end a stall; return whether there is one."""
-        if self._stalled_at is not None:
-            return self._stay_stalled()
-        if self.room_wanted or self._writer.refused:
-            self._begin_stall()
-            return True
-        if self._clock() - self._measured_at >= MEASURE_SECONDS:
-            self._measure()
-        self._tell_end_of_stall()
-        return False
-
-    def _begin_stall(self) -> None:
-        self._stalled_at = self._clock()
-        self._resumed_at = None
-        current, refused = self._current, self._writer.refused
-        reason = os.strerror(refused) if refused else "the cap (journal.max_size) is reached"
-        if self._stall_told_end < 0 or current.end - self._stall_told_end >= self._room.resume_bytes:
-            self._tell_stall(current.end, reason)
+    def _on_stall(self, refused: int, reason: str) -> None:
+        """Act on a stall that begins: a failing segment is rescued, a long one finished, that keep may delete it."""
+        current = self._current
         if refused and refused not in FULL_ERRORS:
             self._fail(current, OSError(refused, reason))
         elif current.length >= self._room.resume_bytes:
             self._take_back(current)
-
-    def _tell_stall(self, end: int, reason: str) -> None:
-        """Tell of a stall, but not again for every piece that a nearly full disk takes."""
-        self._stall_told_end = end
-        self._note(incidents.DISK_FULL, end, None, {"reason": reason})
-        self._log.error(
-            "the journal takes no more: bytes wait in the pipes, and Vault waits when these are full",
-            reason=reason,
-            see=NO_ROOM_REMEDY,
-        )
-
-    def _stay_stalled(self) -> bool:
-        stalled_seconds = self._clock() - (self._stalled_at or 0.0)
-        if self._measure() < self._room.resume_bytes or self._current in self._failed:
-            return True
-        if self._writer.refused and not self._room.may_retry(self._writer.refused, stalled_seconds):
-            return True
-        self._stalled_at = None
-        self.room_wanted = False
-        self._writer.refused = 0
-        self._wake_writer()
-        self._resumed_at = self._clock()
-        return False
-
-    def _tell_end_of_stall(self) -> None:
-        """Tell that bytes flow again, once they have for a while: a full disk is tried again every second."""
-        if self._resumed_at is not None and self._clock() - self._resumed_at >= CALM_SECONDS:
-            self._resumed_at = None
-            self._stall_told_end = -1
-            self._log.info("the journal takes bytes again")
 
     # Telling.
 
@@ -378,6 +322,6 @@ class Syncer:
         if self._disk_trouble:
             return
         self._disk_trouble = True
-        kind = incidents.DISK_FULL if error.errno in FULL_ERRORS else incidents.DISK_REFUSED
+        kind = kinds.DISK_FULL if error.errno in FULL_ERRORS else kinds.DISK_REFUSED
         self._note(kind, self._current.end, None, {"reason": f"{message}: {error.strerror}"})
-        self._log.error(message, error=error.strerror, see=NO_ROOM_REMEDY)
+        self._log.error(message, error=error.strerror, see=REMEDY_PAGE)

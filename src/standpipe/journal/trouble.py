@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
-from standpipe.journal import incidents
+from standpipe.journal import incidents, kinds
 
 if TYPE_CHECKING:
     from standpipe.errors import StandpipeError
@@ -19,16 +19,14 @@ RETRY_SECONDS_MIN = 0.25  # keep's tick
 RETRY_SECONDS_MAX = 5.0  # a full volume often gets room suddenly, and then Vault may be waiting for keep
 INCIDENTS_MAX = 64  # waiting for a disk that takes them; each is another step or another error
 
-KEEP_ERROR = "keep-error"  # keep could not seal, compress or delete; no bytes are lost by that
-DAMAGED = "damaged"  # keep found a file that is not as it was sealed
 FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT)
 
 
 def incident_kind(error: Exception) -> str:
     """Return the kind of incident that an error is."""
     if isinstance(error, OSError):
-        return incidents.DISK_FULL if error.errno in FULL_ERRORS else KEEP_ERROR
-    return DAMAGED
+        return kinds.DISK_FULL if error.errno in FULL_ERRORS else kinds.KEEP_ERROR
+    return kinds.DAMAGED
 
 
 def describe(error: Exception) -> str:

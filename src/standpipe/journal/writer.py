@@ -133,9 +133,7 @@ class Writer:
         if self.refused:
             return None
         if segment.end >= self.allowed_end:
-            if not self._syncer.room_wanted:
-                self._syncer.room_wanted = True
-                self._syncer.wake()
+            self._syncer.want_room()
             return None
         return segment
 

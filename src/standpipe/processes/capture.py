@@ -234,7 +234,9 @@ def run(options: Parsed, log: Log) -> int:
         process = CaptureProcess(options, log)
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
-        raise JournalError(f"cannot recover the journal: {error.strerror}{where}", "See docs/journal-full.md") from error
+        raise JournalError(
+            f"cannot recover the journal: {error.strerror}{where}", "See docs/journal-full.md"
+        ) from error
     if options.given("ready-fd"):
         tell_ready(options.integer("ready-fd"))
     return process.run()

@@ -1,0 +1,16 @@
+"""The kinds of incidents: each names one abnormal thing, and docs/incidents.md says what to do. Pure."""
+
+TORN = "torn"  # bytes that are no record: kept, and delivered as such
+POWER_LOSS = "power-loss"  # addresses skipped after the page cache was lost
+DROPPED = "dropped"  # undelivered segments deleted by on_full: drop-oldest
+IO_ERROR = "io-error"  # an fsync failed; the range was copied from memory to a new file
+DISK_FULL = "disk-full"  # capture had to stop: ENOSPC or the journal's cap
+DISK_REFUSED = "disk-refused"  # the journal's file system failed an open, rename or fsync; nothing is lost by it
+REPEAT = "repeat"  # this range may have reached the sink twice
+CURSOR_LOST = "cursor-lost"  # a sink's cursor was unreadable
+CURSOR_MOVED = "cursor-moved"  # a sink's cursor was outside what the journal holds
+DEAD_LETTER = "dead-letter"  # a record that a sink will never take
+KEEP_ERROR = "keep-error"  # keep could not seal, compress or delete; no bytes are lost by that
+DAMAGED = "damaged"  # keep found a file that is not as it was sealed
+
+GAP_KINDS = (POWER_LOSS, DROPPED, IO_ERROR)  # these may have lost bytes; seals name them
