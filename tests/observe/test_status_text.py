@@ -21,7 +21,7 @@ MIB = 1 << 20
 PAGE = Path(__file__).parents[2] / "docs" / "status.md"
 HEALTHY = Status(
     journal=JournalStatus("an-id", "/var/lib/standpipe", 0, 3 * MIB, MIB, 1, 100 * MIB),
-    source=SourceStatus("fifo", "/vault/audit/pipe", None, None, None, 0, MIB // 2),
+    source=SourceStatus("fifo", "/vault/audit/pipe", None, None, None, MIB // 2, 4096),
     sinks={"stdout": SinkStatus(3 * MIB, 0, 0, 0, "current")},
     incidents={},
     processes={role: ProcessStatus(pid, alive=True) for pid, role in enumerate(("capture", "keep", "ship"), start=10)},
@@ -85,6 +85,12 @@ def test_a_full_journal_is_first_where_capture_runs() -> None:
     processes = {**HEALTHY.processes, "ship": ProcessStatus(None, alive=False)}
     full = replace(HEALTHY, journal=replace(HEALTHY.journal, bytes=90 * MIB), processes=processes)
     assert ["journal", "ship"] == [line.partition(":")[0] for line in problems(full)]
+
+
+def test_bytes_that_stay_in_the_reserve_are_told() -> None:
+    """A reserve that is not emptied means that capture cannot write, whatever the cap says."""
+    stalled = replace(HEALTHY, source=replace(HEALTHY.source, reserve_bytes=MIB))
+    assert ["capture: 1.0 MiB wait in the reserve; if that lasts, see docs/journal-full.md"] == problems(stalled)
 
 
 def test_what_is_unknown_is_said_to_be_unknown() -> None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 NEARLY_FULL_RATIO = 0.9  # of the cap; above it somebody has an hour or less at the usual rates, and should look
+STALLED_RESERVE_BYTES = 64 << 10  # capture empties the reserve within a wake-up; so much of it means that it cannot
 NOTHING_KNOWN = "-"
 LOSSY_KINDS = ("dropped", "truncated", "power-loss", "io-error", "dead-letter", "cursor-lost", "cursor-moved")
 
@@ -123,6 +124,9 @@ def problems(status: Status) -> list[str]:
         for role, consequence in ROLE_CONSEQUENCES.items()
         if role in status.processes and not status.processes[role].alive
     ]
+    waiting = status.source.reserve_bytes or 0
+    if waiting >= STALLED_RESERVE_BYTES:
+        found.insert(0, f"capture: {_mib(waiting)} wait in the reserve; if that lasts, see docs/journal-full.md")
     cap = status.journal.cap
     if cap and status.journal.bytes >= NEARLY_FULL_RATIO * cap:
         found.insert(
