@@ -37,20 +37,26 @@ SYSCALLS = {  # what we call a system call → its names on the architectures, f
 FAULTS = {"kill": "signal=SIGKILL", "ENOSPC": "error=ENOSPC", "EIO": "error=EIO"}
 KILLED = "+++ killed by SIGKILL +++"
 INJECTED = "(INJECTED)"
+WRITTEN = re.compile(r"write\(\d+<.*?/\d+/(?P<path>[^>]*)>")
 LINE = re.compile(r"^(?P<thread>\d+) +(?P<name>[a-z0-9_]+)\((?P<rest>.*)$", re.MULTILINE)
 
 
 class Injection(NamedTuple):
-    """One fault: before the number-th call; with number 0 the calls are counted only."""
+    """One fault: before the number-th call; with number 0 the calls are counted only.
+
+    With paths, relative to the run's directory, only calls on these files are seen and counted.
+    """
 
     syscall: str
     fault: str = "kill"
     number: int = 0
+    paths: tuple[str, ...] = ()
 
     def words(self, trace: Path) -> list[str]:
         """Return strace and its options."""
         names = SYSCALLS[self.syscall]
         words = ["strace", "-f", "-y", "-s", "16", "-o", str(trace), "-e", f"trace={names}"]
+        words += [word for path in self.paths for word in ("-P", str(trace.parent / path))]
         if self.number:
             words += ["-e", f"inject={names}:{FAULTS[self.fault]}:when={self.number}"]
         return words
@@ -73,6 +79,12 @@ def calls(trace: str) -> list[Call]:
         counts[thread] = counts.get(thread, 0) + 1
         found.append(Call(thread, counts[thread], f"{match['name']}({match['rest']}"))
     return found
+
+
+def written_paths(trace: str, relevant: Callable[[str], bool]) -> tuple[str, ...]:
+    """Return the files that the relevant calls of write write to, relative to the run's directory (a number)."""
+    found = (WRITTEN.match(call.text) for call in calls(trace) if relevant(call.text))
+    return tuple(sorted({match["path"] for match in found if match}))
 
 
 def chosen(numbers: Iterable[int], most: int, seed: str) -> list[int]:
@@ -252,16 +264,17 @@ class Plan:
     def __init__(self, most_kills: int, most_errors: int) -> None:
         """Take the most calls that one test may try; a large number for every one."""
         self._most = {"kill": most_kills, "ENOSPC": most_errors, "EIO": most_errors}
-        self._traces: dict[tuple[str, str], str] = {}
+        self._traces: dict[tuple[str, Injection], str] = {}
 
     def each(
         self, scene: str, injection: Injection, run: Callable[[Injection], Process], relevant: Callable[[str], bool]
     ) -> Iterator[Process]:
         """Run once for each relevant call, and yield the process if its fault came; it must have, at least once."""
-        key = (scene, injection.syscall)
-        if key not in self._traces:
-            self._traces[key] = run(injection._replace(fault="kill", number=0)).trace()
-        found = {call.number for call in calls(self._traces[key]) if relevant(call.text)}
+        count = Injection(injection.syscall)
+        if injection.syscall == "write" and injection.fault != "kill":
+            # How often capture's threads wake each other up by a write is a matter of time.
+            count = injection = injection._replace(paths=written_paths(self._trace(scene, count, run), relevant))
+        found = {call.number for call in calls(self._trace(scene, count, run)) if relevant(call.text)}
         numbers = chosen(found, self._most[injection.fault], f"{scene} {injection}")
         print(f"{scene}: {injection.syscall}: {len(found)} calls of interest, {injection.fault} at {numbers}")  # noqa: T201
         came = 0
@@ -271,3 +284,10 @@ class Plan:
                 came += 1
                 yield process
         assert came, "no fault came"
+
+    def _trace(self, scene: str, count: Injection, run: Callable[[Injection], Process]) -> str:
+        """Return the trace of a counting run."""
+        key = (scene, count._replace(fault="kill"))
+        if key not in self._traces:
+            self._traces[key] = run(count).trace()
+        return self._traces[key]

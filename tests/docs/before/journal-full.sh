@@ -14,7 +14,8 @@ standpipe run --config standpipe.yaml -- cp records /vault/audit/pipe > stdout 2
 # keep compresses what is there, and capture takes the room that this makes: wait until both have come to rest.
 settled() {
     local raw=(/var/lib/standpipe/segments/0*.log)
-    standpipe status | grep -q '^journal: .* of its cap is used' &&
+    standpipe status | grep -q '^capture: .* wait in the reserve' &&
+        standpipe status | grep -q '^journal: .* of its cap is used' &&
         grep -q disk-full /var/lib/standpipe/incidents.jsonl &&
         [ "${#raw[@]}" -le 3 ] && [ "${raw[*]}" = "$raw_before" ]
 }
