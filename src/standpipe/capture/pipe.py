@@ -6,17 +6,20 @@ instruction loses nothing and repeats nothing. FIFO to reserve is a move of page
 is locked for microseconds. Reserve to segment may take as long as the disk likes: only the reserve is locked then,
 and Vault goes on writing into the FIFO.
 
-Wake-ups cost more than bytes, so after a small piece the loop sleeps for COALESCE_SECONDS and takes what has gathered
-in one go. It does not sleep after a quarter of the pipe, nor when the FIFO has no free slot (POLLOUT is clear):
-FIONREAD would not show that, because a pipe of 1 MiB is full after 256 records of one page each.
+Wake-ups cost more than bytes, so after a small piece the loop sleeps for PAUSE_MS and takes what has gathered in one
+go. It does not sleep while bytes come so fast that a quarter of the pipe would gather in one pause (capture.pace), nor
+when the FIFO has no free slot (POLLOUT is clear): FIONREAD would not show that, because a pipe of 1 MiB is full after
+256 records of one page each.
 """
 
 from __future__ import annotations
 
 import os
 import select
+import time
 
 from standpipe.capture.fifo import grow_pipe, is_same_pipe, open_fifo, pipe_fill, reopen_read_only
+from standpipe.capture.pace import PAUSE_MS, Pace
 from standpipe.journal.writer import SPLICE_BYTES_MAX, SPLICE_F_MOVE, SPLICE_F_NONBLOCK
 
 TYPE_CHECKING = False
@@ -25,9 +28,7 @@ if TYPE_CHECKING:
 
     from standpipe.journal.writer import Writer
 
-COALESCE_SECONDS = 0.003  # at 5,000 records/s about 15 records a wake-up; far below the pipe's 256 slots
 IDLE_POLL_SECONDS = 1.0  # an upper bound only: data and signals wake the loop
-BUSY_DIVISOR = 4  # a piece of 1/4 of the pipe says that more is coming
 
 
 class Wake:
@@ -63,13 +64,13 @@ class PipeCapture:
     """Drains one FIFO into a journal."""
 
     __slots__ = (
-        "_busy_bytes",
         "_fifo",
         "_fifo_in_poll",
         "_fifo_out_poll",
         "_fifo_path",
         "_fifo_poll",
         "_held",
+        "_pace",
         "_reserve",
         "_wake",
         "_wake_poll",
@@ -82,7 +83,7 @@ class PipeCapture:
         self._writer = writer
         self._wake = wake
         self._fifo = open_fifo(fifo_path)
-        self._busy_bytes = grow_pipe(self._fifo) // BUSY_DIVISOR
+        self._pace = Pace(grow_pipe(self._fifo), time.monotonic())
         self._reserve = open_fifo(reserve_path)
         grow_pipe(self._reserve)
         self._held = pipe_fill(self._reserve)
@@ -122,8 +123,8 @@ class PipeCapture:
     def _wait(self, taken: int) -> None:
         """Sleep as long as it is safe to."""
         if taken:
-            if taken < self._busy_bytes and self._fifo_ready(self._fifo_out_poll):
-                self._sleep(self._wake_poll, COALESCE_SECONDS)
+            if not self._pace.is_busy(taken, time.monotonic()) and self._fifo_ready(self._fifo_out_poll):
+                self._sleep(self._wake_poll, PAUSE_MS / 1000)
         elif self._held and self._fifo_ready(self._fifo_in_poll):
             self._sleep(self._wake_poll, IDLE_POLL_SECONDS)  # the reserve is full; what the writer waits for wakes us
         else:

@@ -21,6 +21,7 @@ from standpipe.processes.child import die_with_parent, tell_ready
 if TYPE_CHECKING:
     from standpipe.observe.log import Log
 
+NICENESS = 10  # Vault, capture and ship come first where cores are short; compression can wait
 TICK_SECONDS = 0.25  # how late a finished segment may be sealed, or room be made
 
 
@@ -93,6 +94,7 @@ def run_keep(settings: KeepSettings, log: Log) -> int:
     held = _acquire(layout, settings.lock_wait_seconds, stop)
     if held is None:
         return EXIT_OK
+    os.nice(NICENESS)
     try:
         keeper = Keeper(layout, journal, settings.keeper, log)
         if settings.ready_fd is not None:

@@ -12,10 +12,10 @@ import time
 
 from standpipe.capture.fifo import ensure_fifo, grow_pipe, open_fifo, pipe_fill
 from standpipe.capture.followed_fifo import FollowedFifo
+from standpipe.capture.pace import PAUSE_MS, Pace
 from standpipe.cli.plain import Command, Option, Parsed
 from standpipe.errors import EXIT_OK, SinkError, UsageError
 from standpipe.processes.relay_moves import SPLICE_REFUSALS, Copier, Splicer, choose
-from standpipe.processes.relay_pace import PAUSE_MS, Pace
 from standpipe.processes.stop_signals import StopSignals
 
 TYPE_CHECKING = False

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from standpipe.processes.relay_pace import BUSY_FRACTION, PAUSE_MS, WINDOW_SECONDS, Pace
+from standpipe.capture.pace import BUSY_FRACTION, PAUSE_MS, WINDOW_SECONDS, Pace
 
 CAPACITY = 1 << 20
 QUARTER = CAPACITY // BUSY_FRACTION

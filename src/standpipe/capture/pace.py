@@ -1,4 +1,4 @@
-"""When a relay should pause to let records gather, and when that would make Vault wait. Pure: time is an argument."""
+"""When capture or relay should pause to let records gather, and when that would make Vault wait. Pure."""
 
 from __future__ import annotations
 
