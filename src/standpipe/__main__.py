@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from standpipe.cli.plain import Command, Parsed
     from standpipe.observe.log import Log
 
-STDOUT = 1
+STDIN, STDOUT, STDERR = 0, 1, 2
 SIGINT, SIGPIPE = 2, 13  # signal(7); the signal module would import enum
 PLAIN_COMMANDS = ("relay", "hold", "capture")
 
@@ -71,8 +71,21 @@ def _run_plain(name: str, arguments: list[str]) -> int:
         return EXIT_SIGNAL_BASE + SIGINT
 
 
+def open_closed_streams() -> None:
+    """Put /dev/null where stdin or stderr is closed: the next file opened would become it, and get our messages."""
+    for descriptor in (STDIN, STDERR):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != descriptor:
+                os.dup2(opened, descriptor)
+                os.close(opened)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run a command line, the program's name first (``sys.argv`` where None); return the exit status."""
+    open_closed_streams()
     arguments = (sys.argv if argv is None else argv)[1:]
     if arguments[:1] == ["--version"]:
         _print(f"standpipe {__version__}\n")

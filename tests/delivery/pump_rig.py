@@ -47,6 +47,7 @@ class StepWaiting(Waiting):
         """Drain from the beginning. `full` is what happens when stdout is full, `paused` when it is broken."""
         self.once = False
         self.draining = True
+        self.end_proven = True
         self.stop_now = False
         self.full: Callable[[], None] = self.stop
         self.paused: Callable[[], None] = self.stop
@@ -58,6 +59,7 @@ class StepWaiting(Waiting):
     def for_data(self) -> None:
         """Go on at once, to the end."""
         self.draining = True
+        self.end_proven = True
 
     def pause(self, seconds: float) -> None:
         """Let the test mend what is broken."""

@@ -338,9 +338,11 @@ def fill_and_end(place: Place) -> Run:
 
 
 def test_a_second_signal_ends_a_stalled_drain(place: Place) -> None:
-    """A signal during the drain ends it: the status is COMMAND's; what is left is told, kept, and delivered later."""
+    """A second SIGTERM ends the drain: the status is COMMAND's; what is left is told, kept, and delivered later."""
     run = fill_and_end(place)
     run.wait_for("delivering")  # progress is told while it lasts, so the journal has everything
+    run.signal(signal.SIGTERM)
+    run.wait_for("stopping already")
     run.signal(signal.SIGTERM)
     assert 5 == run.status()
     assert "a second signal ends the drain now" in run.said()

@@ -116,7 +116,7 @@ class Pump:
                 if not self._wait.draining:
                     self._wait.for_data()
                     continue
-                batch = batcher.last(offset)
+                batch = batcher.last(offset) if self._wait.end_proven else None
                 if batch is None:
                     break
             if not self._deliver(batch):

@@ -16,6 +16,7 @@ class Waiting:
         """Install the handlers, watch the directory. `once`: drain from the beginning, and wait for no new reader."""
         self.once = once
         self.draining = once
+        self.end_proven = False  # nothing will follow what the journal holds now
         self.stop_now = False
         self._signals, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
@@ -31,6 +32,7 @@ class Waiting:
 
     def _on_drain(self, _number: int, _frame: object) -> None:
         self.draining = True
+        self.end_proven = True
 
     def _on_stop(self, _number: int, _frame: object) -> None:
         self.stop_now = True

@@ -42,6 +42,7 @@ def run_ship(
     journal = identity.read(layout)
     held = lock.acquire(layout.lock("ship"), "ship", lock_wait_seconds)
     waiting = Waiting(layout.segments, once=once)
+    waiting.end_proven = once and lock.holder(layout.lock("capture")) is None  # else a last line may be half written
     if ready_fd is not None:
         tell_ready(ready_fd)
     for sink in config.sinks:

@@ -99,6 +99,7 @@ class Supervisor:
         self._command_pid = 0
         self._exit_status = EXIT_RUN_FAILED
         self._stop_signal = 0
+        self._terminated = False
         self._deadline_at = 0.0
         self._told_at = 0.0
         self._poll = select.poll()
@@ -149,14 +150,18 @@ class Supervisor:
     def _on_signal(self, number: int) -> None:
         if number == signal.SIGCHLD:
             return
+        first_term = number == signal.SIGTERM and not self._terminated
+        self._terminated = self._terminated or first_term
         if self._command_pid:
             self._kill(self._command_pid, number)
-        elif number in STOPPING:
-            if self._phase == STARTING:
-                self._stop_signal = number
-            elif self._phase in NEXT_PHASE:
-                self._log.warning("a second signal ends the drain now", signal=signal.Signals(number).name)
-                self._deadline_at = time.monotonic()
+        elif number in STOPPING and self._phase == STARTING:
+            self._stop_signal = number
+        elif first_term:
+            # COMMAND ended by itself, and now the container is stopped, in order: the deadline is for that.
+            self._log.info("stopping already: delivering what was captured", signal="SIGTERM")
+        elif number in STOPPING and self._phase in NEXT_PHASE:
+            self._log.warning("a second signal ends the drain now", signal=signal.Signals(number).name)
+            self._deadline_at = time.monotonic()
 
     @staticmethod
     def _kill(pid: int, number: int) -> None:
