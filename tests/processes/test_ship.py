@@ -260,3 +260,30 @@ def test_a_closed_stdout(place: Place) -> None:
     assert "stdout is closed" in str(door.messages()[-1]["message"])
     assert -1 == place.offset()
     assert [] == [path for path in place.journal.root.iterdir() if path.is_file() and b"time" in path.read_bytes()]
+
+
+def test_once_holds_back_half_a_line_that_capture_may_complete(place: Place) -> None:
+    """While a capture is alive the last line may still grow, so `--once` leaves it; without one it is delivered."""
+    place.journal.add(b'{"a":1}\n{"half', mode=0o600)
+    held = lock.acquire(place.layout.lock("capture"), "capture")
+    assert EXIT_OK == place.ship("--once").status()
+    place.expect(b'{"a":1}\n')
+    os.close(held)
+    assert EXIT_OK == place.ship("--once").status()
+    place.expect(b'{"a":1}\n{"half')
+
+
+def test_a_closed_stderr(place: Place) -> None:
+    """With stderr closed, no file of ours takes its place and gets our messages."""
+    place.journal.add(b'{"a":1}\n', mode=0o600)
+    door = FrontDoor(
+        place.directory, "ship", "--journal", place.layout.root, "--once",
+        stdout=place.write_end, before=("sh", "-c", 'exec "$@" 2>&- <&-', "sh"),
+    )  # fmt: skip
+    assert EXIT_OK == door.status()
+    place.expect(b'{"a":1}\n')
+    for name in os.listdir(place.layout.root):
+        path = f"{place.layout.root}/{name}"
+        if os.path.isfile(path):
+            with open(path, "rb") as file:
+                assert b"severity" not in file.read(), name
