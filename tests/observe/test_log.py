@@ -68,7 +68,7 @@ def test_a_message_has_a_limit() -> None:
 
 
 def test_a_file_gets_the_same_lines(tmp_path: object) -> None:
-    """stderr may be a file."""
+    """A file as stderr is as good as a pipe."""
     descriptor = os.open(f"{tmp_path}/log", os.O_RDWR | os.O_CREAT, 0o600)
     Log("run", descriptor).info("one", size=1)
     assert "one" == json.loads(os.pread(descriptor, 4096, 0))["message"]

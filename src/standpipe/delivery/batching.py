@@ -1,7 +1,8 @@
 """What to send next: whole records from the journal, raw or as lines with an envelope.
 
-Nothing is sent before its newline, or a proven end: a gap, or the writer's death. A raw batch is at most BATCH_BYTES_MAX
-of the journal, or one record where that is larger; a batch of lines may hold a record more, which began in the one before.
+Nothing is sent before its newline, or a proven end: a gap, or the writer's death. A raw batch is at most
+BATCH_BYTES_MAX of the journal, or one record where that is larger; a batch of lines may hold a record more, which began
+in the one before.
 """
 
 from __future__ import annotations
