@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.rig import Rig, wait_until
-from tests.faults.volumes import MIB, Ballast, failing_disk, mounted
+from tests.faults.volumes import MIB, Ballast, failing_disk, forget_free_blocks, mounted
+from tests.faults.writer import records
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,22 +74,24 @@ def test_a_disk_that_refuses_data_loses_nothing(tmp_path: Path, *, kill: bool) -
     """A disk that fails at fsync, for a while: what only the cache had is on the disk in the end, at its own offset."""
     with failing_disk(tmp_path, DISK_BYTES) as (memory, broken), Rig(tmp_path / "rig") as rig:
         rig.journal = broken.path / "journal"
-        capture = rig.capture(segment_size="1MiB")
-        first = rig.write(COUNT, SIZES)
-        first.end()
-        rig.wait_captured(first.expected)
-        whole = first.expected
+        whole = b"".join(records(0, COUNT, SIZES))
+        segment_size = str(len(whole))  # so that a segment ends here: the disk must refuse the next one from its start
+        capture = rig.capture(segment_size=segment_size)
+        rig.write(COUNT, SIZES).end()
+        rig.wait_captured(whole)
+        wait_until(lambda: [len(whole), 0] == [len(data) for _, data in rig.segments()], "a new segment begins")
+        forget_free_blocks(broken)
         ballast = Ballast(memory)
         second = rig.write(COUNT, SIZES, first=COUNT)
         capture.says("the disk failed under a segment")
         capture.says("cannot copy the unsafe bytes")
         if kill:
             capture.kill()
-            capture = rig.start(*rig.capture_words(segment_size="1MiB"))
+            capture = rig.start(*rig.capture_words(segment_size=segment_size))
             wait_until(lambda: not capture.alive() or rig.works(capture), "it starts, or cannot")
         ballast.drop()
         if not capture.alive():
-            capture = rig.capture(segment_size="1MiB")
+            capture = rig.capture(segment_size=segment_size)
         second.end()
         whole += second.expected
         rig.wait_captured(whole)
