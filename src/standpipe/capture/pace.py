@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-PAUSE_MS = 3  # lets 15 records gather at 5,000 a second; longer gains little, and a full pipe would be met more often
+PAUSE_MS = 4  # lets 20 records gather at 5,000 a second; longer gains little, and a full pipe would be met more often
 WINDOW_SECONDS = 0.010  # over which the rate is taken: a few pauses, so that one burst does not end the coalescing
 BUSY_FRACTION = 4  # of the pipe; what comes in a pause may fill no more than that
 
