@@ -145,7 +145,7 @@ class Rig:
         cursor = CursorFile(self.layout.cursor(SINK))
         queue = incidents.IncidentQueue(self.layout.incidents)
         pump = Pump(SINK, reader, cursor, output, self.wait, queue, Log("ship", self._log))
-        state = pump.begin(start, other_sinks_known=False)
+        state = pump.begin(start)
         batcher: Batcher = RawBatcher(reader)
         if form == JSON:
             batcher = LineBatcher(reader, encode, state.offset, state.after, b"")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from standpipe.delivery.resume import EARLIEST, LATEST, Output, Resume, first_start, lost_cursor, resume
+from standpipe.delivery.resume import LATEST, Output, Resume, first_start, lost_cursor, resume
 from standpipe.journal.cursor import Cursor
 
 PIPE, OTHER_PIPE = "pipe boot:1:2", "pipe boot:1:3"
@@ -133,20 +133,10 @@ def test_a_known_cursor(case: Case) -> None:
     assert case.expected == resume(case.cursor, case.output, BASE, END)
 
 
-@pytest.mark.parametrize(
-    ("start", "other_sinks_known", "expected"),
-    [
-        (None, False, BASE),
-        (None, True, END),
-        (EARLIEST, False, BASE),
-        (EARLIEST, True, BASE),
-        (LATEST, False, END),
-        (LATEST, True, END),
-    ],
-)
-def test_a_new_sink(start: str | None, other_sinks_known: bool, expected: int) -> None:  # noqa: FBT001 - a table
-    """The first sinks of a journal get all of it, a later one starts at the end, and `start` beats both."""
-    assert Resume(expected) == first_start(start, other_sinks_known=other_sinks_known, base=BASE, end=END)
+@pytest.mark.parametrize(("start", "expected"), [(None, BASE), ("earliest", BASE), (LATEST, END)])
+def test_a_new_sink(start: str | None, expected: int) -> None:
+    """A sink without a cursor gets all that the journal holds, unless it asks for the end."""
+    assert Resume(expected) == first_start(start, BASE, END)
 
 
 def test_a_lost_cursor() -> None:

@@ -7,9 +7,11 @@ import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from standpipe.journal import incidents
 from standpipe.journal.cursor import CursorFile
 from standpipe.journal.layout import FINISHED_SEGMENT_MODE
 from tests.model.capture_rig import HARD_LIMIT, SEGMENT_SIZE, Kill, Rig, killed_at
@@ -177,3 +179,25 @@ def test_a_tail_cut_off_under_a_sink_gets_no_offset_twice() -> None:
         rig.work()
         rig.stop()
         assert [(0, rig.written[:10]), (HARD_LIMIT, b"new\n")] == [(base, data) for base, data, _ in rig.segments()]
+
+
+@pytest.mark.parametrize("left", [0, 1, 2])
+def test_segments_taken_away_give_no_offset_twice(left: int) -> None:
+    """However many segments are gone, writing goes on beyond what a sink has acknowledged or was sending."""
+    with fresh_rig() as rig:
+        short_run(rig)
+        end = len(rig.written)
+        cursor = CursorFile(rig.layout.cursor("stdout"))
+        cursor.update(offset=end - 5, after=end - 5, writing=end)
+        cursor.close()
+        for base, _, _ in rig.segments()[left:]:
+            os.unlink(rig.layout.segment(base))
+        rig.start()
+        rig.write(b"new\n")
+        rig.work()
+        rig.stop()
+        base, data, _ = rig.segments()[-1]
+        assert data == b"new\n"
+        assert base >= end
+        (gap,) = incidents.read(rig.layout.incidents)
+        assert base == int(str(gap["offset"])) + int(str(gap["length"]))

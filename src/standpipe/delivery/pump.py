@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from standpipe.observe.log import Log
     from standpipe.sinks.stdout import Output
 
+RESUME_WORDS = {
+    kinds.REPEAT: "some records may reach the reader a second time",
+    kinds.CURSOR_LOST: "its cursor is damaged; all that the journal holds is sent again",
+    kinds.CURSOR_MOVED: "its cursor was outside what the journal holds and was moved",
+}
 BROKEN_RETRY_SECONDS = 1.0  # a pipe whose reader has gone may get a new one (a FIFO); asking costs one system call
 ALIGN_BYTES = 64 << 10  # a block of the search for the beginning of a record
 
@@ -53,7 +58,7 @@ class Pump:
         self._told_cursor = False
         self._repeat_end = 0
 
-    def begin(self, start: str | None, *, other_sinks_known: bool) -> Cursor:
+    def begin(self, start: str | None) -> Cursor:
         """Decide where to go on, record what may be repeated, and return the state to go on from."""
         base, end = self._reader.base, self._reader.end
         state = self._cursor.state
@@ -62,7 +67,7 @@ class Pump:
         elif self._cursor.damaged:
             plan = resuming.lost_cursor(base, end)
         else:
-            plan = resuming.first_start(start, other_sinks_known=other_sinks_known, base=base, end=end)
+            plan = resuming.first_start(start, base, end)
         offset = self._align(plan.offset, base) if plan.align else plan.offset
         if plan.incident:
             self._record_resume(plan, offset, state)
@@ -80,7 +85,7 @@ class Pump:
         self._incidents.add(plan.incident or "", offset, length, detail, time.time())
         self._incidents.flush()
         self._log.warning(
-            f"sink {self._sink} goes on at another place than it stopped",
+            f"sink {self._sink}: {RESUME_WORDS[plan.incident or '']}",
             kind=plan.incident,
             offset=offset,
             may_repeat_bytes=length,

@@ -10,7 +10,7 @@ from standpipe.journal.kinds import CURSOR_LOST, CURSOR_MOVED, REPEAT
 if TYPE_CHECKING:
     from standpipe.journal.cursor import Cursor
 
-EARLIEST, LATEST = "earliest", "latest"
+LATEST = "latest"  # the value of sinks.<name>.start; the other one, earliest, is the default
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Resume:
     offset            where to go on; the caller moves it back to the beginning of a record where `align` is set
     end_fragment      write one newline first: a write may have been cut in the middle of a line
     repeat_end        bytes in [offset, repeat_end) may reach the reader a second time; None for none
-    incident          what to record (a kind of journal.incidents), or None
+    incident          what to record (one of journal.kinds), or None
     """
 
     offset: int
@@ -38,13 +38,12 @@ class Resume:
     incident: str | None = None
 
 
-def first_start(start: str | None, *, other_sinks_known: bool, base: int, end: int) -> Resume:
-    """Decide for a sink without a cursor: `start` if it is given, else all of it unless other sinks came before.
+def first_start(start: str | None, base: int, end: int) -> Resume:
+    """Decide for a sink without a cursor: everything that is there, unless `start: latest` was asked for.
 
-    The first sinks of a journal get every record in it; one that is added later starts at the end.
+    So a sink that was renamed repeats records, which is seen, and never skips any, which would not be.
     """
-    latest = start == LATEST or (start is None and other_sinks_known)
-    return Resume(end if latest else base)
+    return Resume(end if start == LATEST else base)
 
 
 def lost_cursor(base: int, end: int) -> Resume:

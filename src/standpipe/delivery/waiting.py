@@ -6,7 +6,9 @@ import signal
 
 from standpipe.journal.watch import DirectoryWatch
 
-COALESCE_SECONDS = 0.02  # between two looks at the journal: at 5,000 records/s 100 records a look, and no person notices
+COALESCE_SECONDS = (
+    0.02  # between two looks at the journal: at 5,000 records/s 100 records a look, and no person notices
+)
 
 
 class Waiting:

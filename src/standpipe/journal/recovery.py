@@ -82,6 +82,13 @@ def _sealed_end(layout: Layout) -> int | None:
         ) from error
 
 
+def _end_of(layout: Layout, segments: list[RawSegment]) -> int:
+    """Return the journal's end: that of the last ``.log`` file, of the newest seal where there is none, or 0."""
+    if segments:
+        return segments[-1].base + segments[-1].size
+    return _sealed_end(layout) or 0
+
+
 class Recovery:
     """One start-up. Offsets and sizes in bytes; `now` is wall-clock time, `clock_now` monotonic, both in seconds."""
 
@@ -99,13 +106,12 @@ class Recovery:
         unlink_if_there(layout.boot + TEMPORARY_SUFFIX)
         before = boot.read(layout.boot)
         boot_id = boot.current_boot_id()
-        cache_lost = before is None or (not before.clean and before.boot_id != boot_id)
         self._copy_failed_segments()
         segments = list_raw_segments(layout)
-        self._finish_all_but_last(segments, cache_lost=cache_lost)
-        cache_lost = cache_lost or self._acknowledged_beyond(segments)
+        skip_reason = self._reason_to_skip(before, boot_id, _end_of(layout, segments))
+        self._finish_all_but_last(segments, cache_lost=bool(skip_reason))
         hard_limit_before = before.segment_hard_limit if before else max(self._hard_limit, UNKNOWN_HARD_LIMIT)
-        start = self._start_after(segments, hard_limit_before, cache_lost=cache_lost)
+        start = self._start_after(segments, hard_limit_before, skip_reason)
         state = boot.Boot(boot_id, self._hard_limit, settings, clean=False)
         if start is None:
             state.write(layout.boot)
@@ -120,19 +126,19 @@ class Recovery:
             self._finish(segments[-1])
         return current
 
-    def _acknowledged_beyond(self, segments: list[RawSegment]) -> bool:
-        """Tell whether a sink has acknowledged offsets that the journal does not hold any more.
+    def _reason_to_skip(self, before: boot.Boot | None, boot_id: str, end: int) -> str:
+        """Say why offsets after the end may have been delivered already; empty where none can have been.
 
-        Somebody cut the tail off, or put an older copy in its place. As after a power loss, what was delivered under
-        those offsets must keep them.
+        A sink that has acknowledged more than the journal holds: somebody cut the tail off, or put an older copy in its
+        place. As after a power loss, what was delivered under those offsets must keep them.
         """
-        if not segments:
-            return False
-        end = segments[-1].base + segments[-1].size
-        beyond = highest_acknowledged(self._layout) > end
-        if beyond:
-            self._log.error("a sink has acknowledged more than the journal holds: its tail was cut off", offset=end)
-        return beyond
+        if highest_acknowledged(self._layout) > end:
+            return "a sink has acknowledged more than the journal holds: its tail was cut off"
+        if before is None:
+            return "boot.json is missing or damaged, so what was lost is not known" if end else ""
+        if not before.clean and before.boot_id != boot_id:
+            return "the kernel was restarted while capture was writing"
+        return ""
 
     def _copy_failed_segments(self) -> None:
         """Carry on where a rescue was cut off; the failed file's bytes may still be in the page cache."""
@@ -172,31 +178,24 @@ class Recovery:
                 self._gap(segment.base + segment.size, missing)
             self._finish(segment)
 
-    def _start_after(self, segments: list[RawSegment], hard_limit: int, *, cache_lost: bool) -> int | None:
+    def _start_after(self, segments: list[RawSegment], hard_limit: int, skip_reason: str) -> int | None:
         """Return the base of a new segment, or None to go on in the last one."""
+        end = _end_of(self._layout, segments)
         if not segments:
-            return _sealed_end(self._layout) or 0
+            return self._skip(end, end, skip_reason) if skip_reason else end
         last = segments[-1]
-        end = last.base + last.size
-        if last.finished:
-            # Only a rescue or a power loss was cut off here: a finished tail is never written to.
-            return end if not cache_lost else self._skip(last, hard_limit)
-        if cache_lost:
-            return self._skip(last, hard_limit)
-        if hard_limit != self._hard_limit and last.size:
+        if skip_reason:
+            return self._skip(end, last.base + hard_limit, skip_reason)
+        # A finished tail is never written to: only a rescue or a power loss was cut off here.
+        if last.finished or (hard_limit != self._hard_limit and last.size):
             return end
         return None
 
-    def _skip(self, last: RawSegment, hard_limit: int) -> int:
-        """After a power loss: no offset that was ever readable can reach base + hard limit."""
-        end = last.base + last.size
-        start = max(last.base + hard_limit, end)
+    def _skip(self, end: int, limit: int, reason: str) -> int:
+        """Return where to go on: no offset that was ever readable can reach the limit, nor what was acknowledged."""
+        start = max(end, limit, highest_acknowledged(self._layout))
         self._gap(end, start - end)
-        self._log.warning(
-            "the kernel was restarted while capture was writing: offsets are skipped so that none is used twice",
-            offset=end,
-            skipped=start - end,
-        )
+        self._log.warning(f"{reason}; offsets are skipped so that none is used twice", offset=end, skipped=start - end)
         return start
 
     def _gap(self, offset: int, length: int) -> None:

@@ -57,11 +57,10 @@ def _deliver(
     config: Config, sink: StdoutSinkConfig, layout: Layout, journal_id: str, waiting: Waiting, log: Log
 ) -> None:
     output = Output(boot.current_boot_id(), waiting.writable)
-    known = [name for name in os.listdir(layout.cursors) if name != sink.name]
     reader = JournalReader(layout)
     queue = incidents.IncidentQueue(layout.incidents)
     pump = Pump(sink.name, reader, CursorFile(layout.cursor(sink.name)), output, waiting, queue, log)
-    state = pump.begin(sink.start, other_sinks_known=bool(known))
+    state = pump.begin(sink.start)
     log.info("delivering", sink=sink.name, format=sink.format, offset=state.offset)
     pump.run(_batcher(config, sink, reader, journal_id, state), state.offset)
     pump.end()
