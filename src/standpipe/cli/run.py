@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from standpipe.config_file import load_settings
-from standpipe.errors import UsageError
+from standpipe.errors import StandpipeError, UsageError
 from standpipe.journal import identity
 from standpipe.journal.cursor import read_cursor
 from standpipe.journal.layout import Layout
@@ -62,17 +62,20 @@ def child_commands(config: Config, config_path: str | None) -> list[Child]:
     ]
 
 
-def undelivered_bytes(config: Config) -> Callable[[], int]:
-    """Return a function that says how many bytes of the journal the slowest sink has not acknowledged."""
+def undelivered_bytes(config: Config) -> Callable[[], int | None]:
+    """Return a function that says how much the slowest sink has not acknowledged; None where that cannot be told."""
     layout = Layout(config.journal.path)
     reader = JournalReader(layout)
 
-    def count() -> int:
-        lags = []
-        for sink in config.sinks:
-            cursor = read_cursor(layout.cursor(sink.name))
-            lags.append(reader.end - (cursor.offset if cursor else reader.base))
-        return max(0, *lags) if lags else 0
+    def lag(sink: str) -> int:
+        cursor = read_cursor(layout.cursor(sink))
+        return reader.end - (cursor.offset if cursor else reader.base)
+
+    def count() -> int | None:
+        try:
+            return max(0, *(lag(sink.name) for sink in config.sinks)) if config.sinks else 0
+        except (OSError, StandpipeError):
+            return None
 
     return count
 

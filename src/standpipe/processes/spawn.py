@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import standpipe
 
@@ -51,6 +52,17 @@ def spawn_command(command: list[str], environment: Mapping[str, str]) -> int:
         setpgroup=0,
         setsigdef=IGNORED_BY_PYTHON,
     )
+
+
+def keep_descriptors_private() -> None:
+    """Let no program of ours inherit what we were started with beyond stderr: an entrypoint's `exec 3<>pipe`, say.
+
+    Vault would hand it on to its plugins, which could then read or forge records.
+    """
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > STDERR:
+            with suppress(OSError):  # the descriptor of the listing itself
+                os.set_inheritable(int(name), False)  # noqa: FBT003 - its only parameter
 
 
 def give_terminal(pid: int) -> None:

@@ -21,17 +21,25 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from standpipe.capture.fifo import ensure_fifo, open_fifo, reopen_read_only
+from standpipe.capture.fifo import ensure_fifo, open_fifo, pipe_fill, reopen_read_only
 from standpipe.errors import (
     EXIT_COMMAND_NOT_EXECUTABLE,
     EXIT_COMMAND_NOT_FOUND,
+    EXIT_OK,
     EXIT_RUN_FAILED,
     EXIT_SIGNAL_BASE,
+    EXIT_UNABLE,
 )
 from standpipe.observe.log import Log
 from standpipe.processes.child import PR_SET_CHILD_SUBREAPER, prctl
 from standpipe.processes.restart import RestartState, next_restart
-from standpipe.processes.spawn import give_terminal, spawn_child, spawn_command, take_terminal_back
+from standpipe.processes.spawn import (
+    give_terminal,
+    keep_descriptors_private,
+    spawn_child,
+    spawn_command,
+    take_terminal_back,
+)
 
 FORWARDED = (
     signal.SIGTERM,
@@ -54,6 +62,7 @@ STARTING, RUNNING = "starting", "running"
 CAPTURING, DELIVERING, KEEPING, DONE = "capturing", "delivering", "keeping", "done"
 PHASE_OF = {"capture": CAPTURING, "ship": DELIVERING, "keep": KEEPING}
 STOP_SIGNAL = {"capture": signal.SIGUSR1, "ship": signal.SIGUSR1, "keep": signal.SIGTERM}
+STOPPED_IN_ORDER = {"capture": (EXIT_OK, EXIT_UNABLE), "ship": (EXIT_OK,), "keep": (EXIT_OK,)}
 NEXT_PHASE = {CAPTURING: DELIVERING, DELIVERING: KEEPING, KEEPING: DONE}
 
 
@@ -84,11 +93,18 @@ class RunSettings:
     deadline_seconds: float
 
 
+def _read_only_where_possible(descriptor: int) -> int:
+    try:
+        return reopen_read_only(descriptor)
+    except OSError:
+        return descriptor  # /proc is not mounted, say: then capture cannot see the last writer go, and waits a little
+
+
 class Supervisor:
     """One run of COMMAND."""
 
     def __init__(
-        self, settings: RunSettings, children: Sequence[Child], undelivered: Callable[[], int], log: Log
+        self, settings: RunSettings, children: Sequence[Child], undelivered: Callable[[], int | None], log: Log
     ) -> None:
         """Make and hold the pipes. Raises SourceError."""
         self._settings = settings
@@ -111,6 +127,7 @@ class Supervisor:
         """Supervise until everything has ended; return the exit status."""
         self._listen()
         prctl(PR_SET_CHILD_SUBREAPER, 1)
+        keep_descriptors_private()
         while self._phase != DONE:
             self._start_due()
             self._wait()
@@ -160,7 +177,7 @@ class Supervisor:
             # COMMAND ended by itself, and now the container is stopped, in order: the deadline is for that.
             self._log.info("stopping already: delivering what was captured", signal="SIGTERM")
         elif number in STOPPING and self._phase in NEXT_PHASE:
-            self._log.warning("a second signal ends the drain now", signal=signal.Signals(number).name)
+            self._log.warning("the drain ends now", signal=signal.Signals(number).name)
             self._deadline_at = time.monotonic()
 
     @staticmethod
@@ -225,7 +242,7 @@ class Supervisor:
         now = time.monotonic()
         self._forget_ready_end(child)
         was_ready, child.pid, child.ready = child.ready, 0, False
-        if child.asked_at is not None and status >= 0:
+        if child.asked_at is not None and status in STOPPED_IN_ORDER[child.role]:
             return  # it stopped because we asked it to
         gives_up = status >= 0 or child.restart.in_a_row >= STARTS_BEFORE_GIVING_UP
         if self._phase == STARTING and child.role == "capture" and not was_ready and gives_up:
@@ -278,7 +295,7 @@ class Supervisor:
         self._phase = CAPTURING
         self._deadline_at = time.monotonic() + self._settings.deadline_seconds
         self._told_at = time.monotonic()
-        self._held = [reopen_read_only(descriptor) for descriptor in self._held]
+        self._held = [_read_only_where_possible(descriptor) for descriptor in self._held]
 
     def _advance_drain(self, now: float) -> None:
         """Stop the children one after the other; the deadline ends all of them."""
@@ -318,8 +335,13 @@ class Supervisor:
             child.pid = 0
 
     def _tell_end(self) -> None:
+        in_pipes = sum(pipe_fill(descriptor) for descriptor in self._held)
+        if in_pipes:
+            self._log.error("bytes stay in the pipes; they are lost when the last holder closes them", bytes=in_pipes)
         left = self._undelivered()
-        if left:
+        if left is None:
+            self._log.warning("how much was left undelivered is not known: a cursor or the journal cannot be read")
+        elif left:
             self._log.warning("bytes were left undelivered; they stay in the journal", undelivered_bytes=left)
         else:
             self._log.info("everything that was captured was delivered", undelivered_bytes=0)
