@@ -1,7 +1,7 @@
 """A dummy Vault client for deploy/pod.yaml: logs in, writes, reads, lists and is denied, once a second, for ever.
 
-Standard library only, so that it runs in the server's image. Each round makes six requests under a user's
-token; the audit log shows two records, request and response, for each of them. Stops at SIGTERM.
+Standard library only, so that it runs in the server's image. Each round makes six requests: a login, and five under
+the token that it gives. The audit log shows two records, request and response, for each of them. Stops at SIGTERM.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import os
 import sys
 
 from standpipe import __version__
-from standpipe.errors import EXIT_OK, EXIT_SIGNAL_BASE, EXIT_UNABLE, StandpipeError
+from standpipe.errors import EXIT_CRASH, EXIT_OK, EXIT_SIGNAL_BASE, EXIT_UNABLE, StandpipeError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,19 +46,25 @@ def _print(text: str) -> None:
         rest = rest[os.write(STDOUT, rest) :]
 
 
-def _run_plain(name: str, arguments: list[str]) -> int:
-    """Run one of the small commands; return its exit status. Every expected failure is one line on stderr."""
+def _obey(name: str, arguments: list[str], messages: Log) -> int:
+    """Understand one command line and do what it says."""
     from standpipe.cli.plain import help_text, parse  # noqa: PLC0415 - click's commands do without
-    from standpipe.observe.log import Log  # noqa: PLC0415 - as above
+
+    command, run = _load_plain(name)
+    parsed = parse(command, arguments)
+    if parsed is None:
+        _print(help_text(command))
+        return EXIT_OK
+    return run(parsed, messages)
+
+
+def _run_plain(name: str, arguments: list[str]) -> int:
+    """Run one of the small commands; return its exit status. Every failure is one line on stderr."""
+    from standpipe.observe.log import Log  # noqa: PLC0415 - click's commands do without
 
     messages = Log(name)
     try:
-        command, run = _load_plain(name)
-        parsed = parse(command, arguments)
-        if parsed is None:
-            _print(help_text(command))
-            return EXIT_OK
-        return run(parsed, messages)
+        return _obey(name, arguments, messages)
     except StandpipeError as error:
         messages.error(str(error))
         return error.exit_status
@@ -69,6 +75,12 @@ def _run_plain(name: str, arguments: list[str]) -> int:
         return EXIT_UNABLE
     except KeyboardInterrupt:
         return EXIT_SIGNAL_BASE + SIGINT
+    except Exception as error:  # noqa: BLE001 - Python's own status for it is 1, which would read as a verdict
+        import traceback  # noqa: PLC0415 - no process that is well pays for it
+
+        words = " ".join(repr(error).split())
+        messages.error(f"a fault of standpipe itself: {words}. Please report it.", traceback=traceback.format_exc())
+        return EXIT_CRASH
 
 
 def open_closed_streams() -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from standpipe.journal.layout import DEFAULT_JOURNAL
+
 
 class Kind(Enum):
     """What a key's value is; the text is what a person reads."""
@@ -33,13 +35,6 @@ class Key:
     minimum: str = ""
     maximum: str = ""
 
-    @property
-    def shown_default(self) -> str:
-        """The default as documentation and messages name it."""
-        if self.default is None:
-            return self.default_text
-        return self.default or '""'
-
 
 MAX_SIZE_TEXT = "1024TiB"  # 1 PiB: far beyond any volume, far below off_t, so that sums cannot overflow
 MIN_SEGMENT_TEXT = "4KiB"  # one page: a smaller file takes as much room
@@ -58,7 +53,7 @@ KEYS: tuple[Key, ...] = (
         default_text="none; `--fifo` gives it",
     ),
     Key("source.prefix", Kind.TEXT, "Vault's `prefix` option: kept in raw, stripped for parsing.", default=""),
-    Key("journal.path", Kind.PATH, "The journal's directory.", default="/var/lib/standpipe"),
+    Key("journal.path", Kind.PATH, "The journal's directory.", default=DEFAULT_JOURNAL),
     Key(
         "journal.segment_size",
         Kind.SIZE,
@@ -92,7 +87,7 @@ KEYS: tuple[Key, ...] = (
     Key(
         "journal.seal_every",
         Kind.DURATION,
-        "A segment is closed and sealed at this age at the latest, even when empty.",
+        "A segment with bytes in it is closed and sealed once capture opened it longer ago than this.",
         default="1h",
         minimum=MIN_SEAL_TEXT,
         maximum=MAX_SEAL_TEXT,
@@ -155,10 +150,10 @@ NOT_IN_THIS_RELEASE: frozenset[str] = frozenset(
         "observe",
     }
 )
-"""Keys of the design that are known but refused. A release that brings one deletes its line."""
+"""Keys of later releases: known by name, and refused. A release that brings one deletes its line."""
 
 SINK_TYPES_NOT_IN_THIS_RELEASE: frozenset[str] = frozenset({"file", "gcp", "kafka", "loki", "otlp", "s3"})
-"""Sink types of the design that are known but refused."""
+"""Sink types of later releases: known by name, and refused."""
 
 KEYS_BY_PATH: dict[str, Key] = {key.path: key for key in KEYS}
 

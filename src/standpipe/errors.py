@@ -7,6 +7,7 @@ EXIT_OK = 0
 EXIT_NEGATIVE = 1  # a verdict was reached, and it is bad
 EXIT_UNABLE = 2  # could not tell, or could not do
 EXIT_USAGE = 64  # EX_USAGE of sysexits.h: command line or config
+EXIT_CRASH = 70  # EX_SOFTWARE of sysexits.h: a fault of ours in relay, hold or capture
 EXIT_RUN_FAILED = 125  # `run` failed before COMMAND, as env(1) says it
 EXIT_COMMAND_NOT_EXECUTABLE = 126
 EXIT_COMMAND_NOT_FOUND = 127

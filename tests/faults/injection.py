@@ -37,6 +37,7 @@ SYSCALLS = {  # what we call a system call → its names on the architectures, f
 TIMED = ("fdatasync", "splice", "write")  # how many there are depends on who is faster
 FAULTS = {"kill": "signal=SIGKILL", "ENOSPC": "error=ENOSPC", "EIO": "error=EIO"}
 KILLED = "+++ killed by SIGKILL +++"
+PYTHON_DIED = "Fatal Python error: error evaluating path"
 INJECTED = "(INJECTED)"
 WRITTEN = re.compile(r"write\(\d+<.*?/\d+/(?P<path>[^>]*)>")
 LINE = re.compile(r"^(?P<thread>\d+) +(?P<name>[a-z0-9_]+)\((?P<rest>.*)$", re.MULTILINE)
@@ -202,7 +203,13 @@ class Process:
         return self._messages_path.read_text(encoding="utf-8")
 
     def complaints(self) -> list[str]:
-        """Return its warnings and errors."""
+        """Return its warnings and errors.
+
+        strace counts calls by thread, so a fault meant for the second thread may come in the first one while Python
+        itself starts; some Pythons die of that, with a message of their own, before a line of ours has run.
+        """
+        if PYTHON_DIED in self.messages():
+            return [PYTHON_DIED]
         found = []
         for line in self.messages().splitlines():
             assert line.startswith("{"), f"not one of our messages: {self.messages()}"

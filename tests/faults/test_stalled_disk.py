@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.faults.writer import Writer
 
-RATE = 30  # records a second: what the design promises to take without a wait
+RATE = 30  # records a second: 90 in a stall, far below the 256 that two pipes hold at least
 STALL_SECONDS = 3
 PACED_COUNT = RATE * STALL_SECONDS
 RECORD_BYTES = 2048

@@ -7,7 +7,7 @@ import os
 from standpipe.journal import identity
 from standpipe.journal.keeper import Keeper, KeeperSettings
 from standpipe.journal.layout import FINISHED_SEGMENT_MODE, OPEN_SEGMENT_MODE, Layout
-from standpipe.journal.retention import BLOCK, Limits
+from standpipe.journal.retention import Limits
 from standpipe.observe.log import Log
 
 NOW = 1_700_000_000.0
@@ -55,7 +55,7 @@ def limits(**changes: object) -> Limits:
         "size_bytes": None,
         "cap_bytes": PLENTY,
         "segment_size_bytes": 4096,
-        "on_full": BLOCK,
+        "on_full": "block",
     }
     values.update(changes)
     return Limits(**values)  # type: ignore[arg-type]

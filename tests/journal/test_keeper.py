@@ -12,7 +12,6 @@ from standpipe.journal import incidents, kinds
 from standpipe.journal.cursor import CursorFile
 from standpipe.journal.layout import FINISHED_SEGMENT_MODE, SEAL_SUFFIX, Layout
 from standpipe.journal.retention import DROP_OLDEST
-from standpipe.journal.seal import check_chain
 from standpipe.journal.seal_store import read_seal, read_seal_bytes
 from tests.journal.keep_fixture import (
     NOW,
@@ -25,6 +24,7 @@ from tests.journal.keep_fixture import (
     record,
     run_passes,
 )
+from tests.journal.whole import assert_chain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -109,8 +109,7 @@ def test_finished_segments_are_sealed_in_order_and_chained(layout: Layout, log_f
     fill(layout, 3)
     run_passes(make_keeper(layout, log_fd, sinks=("s",)))
     assert [0, SEGMENT_BYTES, 2 * SEGMENT_BYTES] == seal_bases(layout)
-    files = [(str(base), read_seal_bytes(layout, base)) for base in seal_bases(layout)]
-    assert [] == check_chain(files, None)
+    assert_chain([read_seal_bytes(layout, base) for base in seal_bases(layout)])
     seal = read_seal(layout, 0)
     assert (20, "2026-01-01T00:00:00Z", "2026-01-01T00:00:19Z") == (seal.records, seal.first_time, seal.last_time)
     assert FINISHED_SEGMENT_MODE == os.stat(layout.segment(0, SEAL_SUFFIX)).st_mode & 0o777
@@ -145,7 +144,7 @@ def test_a_power_loss_is_named_by_the_seal_of_the_tail(layout: Layout, log_fd: i
     run_passes(make_keeper(layout, log_fd))
     assert [("power-loss", end, 1000 - end)] == [(g.kind, g.offset, g.length) for g in read_seal(layout, 0).gaps]
     assert () == read_seal(layout, 1000).gaps
-    assert [] == check_chain([(str(base), read_seal_bytes(layout, base)) for base in seal_bases(layout)])
+    assert_chain([read_seal_bytes(layout, base) for base in seal_bases(layout)])
 
 
 def test_a_seal_that_was_taken_away_does_not_come_back(layout: Layout, log_fd: int) -> None:

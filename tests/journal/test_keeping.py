@@ -11,13 +11,15 @@ from standpipe.journal import identity, incidents, keeping
 from standpipe.journal.layout import COMPRESSED_SUFFIX, FAILED_SUFFIX, SEAL_SUFFIX, Layout
 from standpipe.journal.reader import JournalReader
 from standpipe.journal.rescue import write_mark
-from standpipe.journal.seal import Seal, check_chain
 from standpipe.journal.seal_store import read_seal, read_seal_bytes
 from tests.journal.keep_fixture import NOW, add_segment, fill, make_journal, make_keeper, names, record, run_passes
+from tests.journal.whole import assert_chain, segment_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from standpipe.journal.seal import Seal
 
 COMPRESS_STEPS = ["frame", "written", "verified", "published", "unlinked"]
 
@@ -42,7 +44,7 @@ def seal_first(layout: Layout) -> Seal:
 def whole(layout: Layout) -> bytes:
     """Return all bytes of the journal."""
     reader = JournalReader(layout)
-    data = b"".join(block for segment in reader.segments for block in reader.blocks(segment) if segment.has_data)
+    data = b"".join(segment_bytes(reader, segment) for segment in reader.segments if segment.has_data)
     reader.close()
     return data
 
@@ -61,9 +63,8 @@ def assert_all_is_well(layout: Layout, expected: bytes) -> None:
     """Check bytes, chain and that nothing unfinished is left."""
     assert expected == whole(layout)
     seals = sorted(name for name in names(layout) if name.endswith(SEAL_SUFFIX))
-    files = [(name, read_seal_bytes(layout, int(name[:20]))) for name in seals]
-    assert [] == check_chain(files, None)
-    assert 2 == len(files)
+    assert_chain([read_seal_bytes(layout, int(name[:20])) for name in seals])
+    assert 2 == len(seals)
     assert 3 == len([name for name in names(layout) if name.endswith((".log", ".zst"))])
     assert not [name for name in names(layout) if name.endswith(".tmp")]
 

@@ -15,6 +15,7 @@ from standpipe.journal.layout import COMPRESSED_SUFFIX, FAILED_SUFFIX, FINISHED_
 from standpipe.journal.reader import JournalReader
 from standpipe.journal.span import Compressed, Hole, Span
 from tests.journal.keep_fixture import add_segment, fill, make_journal, make_keeper, never, record, run_passes
+from tests.journal.whole import segment_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -170,7 +171,7 @@ def test_compressed_segments_read_the_same(layout: Layout, reader: JournalReader
     assert before == [(s.base, s.end) for s in reader.segments]
     assert Compressed(5, before[0][1]) == reader.span(5)
     assert (whole, whole[777:]) == (read_all(reader), read_all(reader, 777, 100))
-    assert [whole[b:e] for b, e in before] == [b"".join(reader.blocks(s)) for s in reader.segments]
+    assert [whole[b:e] for b, e in before] == [segment_bytes(reader, s) for s in reader.segments]
 
 
 def test_a_compressed_segment_without_a_seal_is_read_by_its_frames(

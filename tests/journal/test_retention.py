@@ -4,7 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from standpipe.journal.retention import (
-    BLOCK,
     DROP_OLDEST,
     Action,
     Candidate,
@@ -21,7 +20,11 @@ NOW = 1000.0
 
 
 def limits(
-    age: float | None = None, size: int | None = None, cap: int = PLENTY, segment_size: int = 100, on_full: str = BLOCK
+    age: float | None = None,
+    size: int | None = None,
+    cap: int = PLENTY,
+    segment_size: int = 100,
+    on_full: str = "block",
 ) -> Limits:
     """Return limits that delete nothing, but for the arguments."""
     return Limits(age, size, cap, segment_size, on_full)
@@ -110,7 +113,7 @@ def journals(draw: st.DrawFn) -> tuple[list[Candidate], int | None, Limits, int,
         draw(st.none() | st.integers(0, 1500)),
         draw(st.integers(2, 3000)),
         draw(st.integers(1, 200)),
-        draw(st.sampled_from([BLOCK, DROP_OLDEST])),
+        draw(st.sampled_from(["block", DROP_OLDEST])),
     )
     used = sum(c.disk_bytes for c in candidates) + draw(st.integers(0, 300))
     return candidates, durable, drawn, used, draw(st.integers(0, 3000))
@@ -137,7 +140,7 @@ def test_a_plan_keeps_every_promise(journal: tuple[list[Candidate], int | None, 
         excess -= candidate.disk_bytes
     stuck = next((c for c in left_with_data if excess > 0), None)
     if stuck is not None and stuck.sealed_at is not None:
-        assert drawn.on_full == BLOCK
+        assert drawn.on_full == "block"
         assert durable is not None
         assert stuck.end > durable
 

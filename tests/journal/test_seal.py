@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from standpipe.errors import JournalError
 from standpipe.journal.seal import (
     Gap,
     Seal,
-    check_chain,
     collect_gaps,
     encode_seal,
     parse_seal,
@@ -121,64 +119,6 @@ def test_a_future_format_is_refused_as_such() -> None:
     entry = json.loads(encode_seal(seal())) | {"format": 2}
     with pytest.raises(JournalError, match="has format 2"):
         parse_seal(json.dumps(entry).encode())
-
-
-def chain(lengths: list[int], predecessor: str | None = None) -> list[tuple[str, bytes]]:
-    """Return a whole chain of seal files."""
-    files: list[tuple[str, bytes]] = []
-    base, previous = 0, predecessor
-    for length in lengths:
-        data = encode_seal(seal(base, base + length, previous))
-        files.append((f"{base}-{len(files)}", data))
-        base, previous = base + length, seal_digest(data)
-    return files
-
-
-@given(st.lists(st.integers(0, 99), max_size=8), st.none() | digests)
-def test_a_whole_chain_holds_and_so_does_its_tail(lengths: list[int], predecessor: str | None) -> None:
-    """A chain without its head, as retention leaves it, holds as well."""
-    files = chain(lengths, predecessor)
-    assert [] == check_chain(files, predecessor)
-    for start in range(1, len(files)):
-        if json.loads(files[start][1])["base"] > 0:
-            assert [] == check_chain(files[start:], predecessor)
-
-
-@given(st.lists(st.integers(1, 99), min_size=3, max_size=8), st.data())
-def test_every_tampering_breaks_the_chain(lengths: list[int], data: st.DataObject) -> None:
-    """A seal that is taken out, changed, swapped or repeated before the last one is found."""
-    files = chain(lengths)
-    at = data.draw(st.integers(0, len(files) - 2))
-    way = data.draw(st.sampled_from(["remove", "change", "swap", "repeat", "junk"]))
-    name, content = files[at]
-    if way == "remove":
-        del files[max(1, at)]
-    elif way == "change":
-        files[at] = (name, encode_seal(replace(parse_seal(content), records=4)))
-    elif way == "swap":
-        files[at], files[at + 1] = files[at + 1], files[at]
-    elif way == "repeat":
-        files.insert(at, files[at])
-    else:
-        files[at] = (name, content[:-5])
-    assert check_chain(files)
-
-
-def test_the_first_seal_links_to_the_predecessor() -> None:
-    """The seal at base 0 must link to what journal.json says."""
-    assert check_chain(chain([5]), "f" * 64)
-    assert [] == check_chain(chain([5], "f" * 64), "f" * 64)
-
-
-def test_a_gap_between_seals_must_be_named() -> None:
-    """Addresses between two seals are in order only where one of them names them."""
-
-    def two(gaps: tuple[Gap, ...]) -> list[tuple[str, bytes]]:
-        first = encode_seal(seal(0, 100, None, gaps))
-        return [("a", first), ("b", encode_seal(seal(128, 200, seal_digest(first))))]
-
-    assert ["no seal names the gap from 100 to 128"] == [b.reason for b in check_chain(two(()))]
-    assert [] == check_chain(two((Gap("power-loss", 100, 28, "t"),)))
 
 
 def test_gaps_of_a_segment_include_its_end() -> None:

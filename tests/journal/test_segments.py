@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import itertools
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from standpipe.journal.layout import segment_file_name
-from standpipe.journal.segments import Segment, Stored, bases_without_raw_size, gaps, list_segments
+from standpipe.journal.segments import Segment, Stored, bases_without_raw_size, list_segments
 
 OPEN, FINISHED = 0o100600, 0o100400
 
@@ -69,21 +67,14 @@ def test_both_forms_and_leftovers_are_told_apart() -> None:
     assert [False, True, True] == [found.has_data for found in segments]
 
 
-def test_gaps_are_the_addresses_without_data() -> None:
-    """Addresses that were skipped, and those whose data is deleted in the middle, are gaps."""
-    files = [log(0, 10), named(10, ".seal.json"), log(20, 5), log(40, 5)]
-    assert [(10, 20), (25, 40)] == gaps(list_segments(files, {10: 10}))
-
-
 @given(st.lists(st.tuples(st.integers(1, 50), st.integers(-20, 20), st.sampled_from([OPEN, FINISHED])), max_size=12))
-def test_segments_never_overlap_and_gaps_fill_the_rest(parts: list[tuple[int, int, int]]) -> None:
-    """Whatever the sizes, each address between the first base and the end is in exactly one segment or gap."""
+def test_segments_never_overlap(parts: list[tuple[int, int, int]]) -> None:
+    """Whatever the sizes, each address between the first base and the end is in at most one segment."""
     files, base = [], 0
     for size, skip, mode in parts:
         files.append(log(base, size, mode))
         base += max(1, size + skip)
     segments = list_segments(files, {})
-    covered = sorted([(s.base, s.end) for s in segments] + gaps(segments))
-    edges = [edge for pair in covered for edge in pair]
+    assert len(files) == len(segments)
+    edges = [edge for segment in segments for edge in (segment.base, segment.end)]
     assert edges == sorted(edges)
-    assert all(before[1] == after[0] for before, after in itertools.pairwise(covered))

@@ -177,16 +177,6 @@ def test_a_path_that_is_no_fifo_is_not_counted(journal: Crafted, tmp_path: Path)
     assert (source.kind, source.pipe_bytes, source.reserve_bytes) == ("fifo", None, None)
 
 
-def test_a_file_source_tells_its_sizes(journal: Crafted, tmp_path: Path) -> None:
-    """Apparent and real size differ where space was given back."""
-    path = tmp_path / "audit.log"
-    path.touch()
-    os.truncate(path, 1 << 20)
-    boot(journal, {"file": str(path)})
-    source = look(journal).source
-    assert (source.kind, source.apparent_size, source.real_size) == ("file", 1 << 20, path.stat().st_blocks * 512)
-
-
 def test_odd_settings_are_unknown_settings(journal: Crafted) -> None:
     """What boot.json does not say, or says in another form, is null."""
     boot(journal, {"fifo": 7, "max_size": "much"})

@@ -1,10 +1,12 @@
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from standpipe.observe.status_text import (
+    LOSSY_KINDS,
     JournalStatus,
     ProcessStatus,
     SinkStatus,
@@ -142,3 +144,24 @@ def test_columns_are_even() -> None:
     """Each column is as wide as its widest cell; chosen ones are flush right; lines have no trailing blanks."""
     assert ["a    1", "bb  22"] == align([("a", "1"), ("bb", "22")], right=frozenset({1}))
     assert ["aa  b", "c"] == align([("aa", "b"), ("c", "")], right=frozenset())
+
+
+def test_kinds_that_lost_records_are_those_of_the_page() -> None:
+    """A kind is a problem exactly where docs/incidents.md answers "were records lost?" with yes or perhaps."""
+    page = (PAGE.parent / "incidents.md").read_text()
+    answers = dict(re.findall(r"^\| \[`([a-z-]+)`\]\(#[a-z-]+\) \| (.*) \|$", page, re.MULTILINE))
+    assert "torn" in answers
+    lossy = {kind for kind, answer in answers.items() if re.match("yes|perhaps", answer)}
+    assert lossy == set(LOSSY_KINDS)
+
+
+def test_a_kind_that_lost_nothing_is_counted_and_no_problem() -> None:
+    """A cursor that moved stands in the table, and all is well."""
+    lines = as_lines(replace(HEALTHY, incidents={"cursor-moved": 1}))
+    assert "all is well" == lines[0]
+    assert "cursor-moved      1" == lines[-1]
+
+
+def test_a_damaged_file_is_a_problem() -> None:
+    """What keep found is told first."""
+    assert ["incidents: 1 damaged; see incidents.jsonl"] == problems(replace(HEALTHY, incidents={"damaged": 1}))

@@ -14,9 +14,9 @@ from standpipe.errors import EXIT_OK, EXIT_UNABLE
 from standpipe.journal import lock
 from standpipe.journal.layout import FINISHED_SEGMENT_MODE, SEAL_SUFFIX, Layout
 from standpipe.journal.reader import JournalReader
-from standpipe.journal.seal import check_chain
 from standpipe.journal.seal_store import read_seal_bytes
 from tests.journal.keep_fixture import add_segment, fill, make_journal, names
+from tests.journal.whole import assert_chain, segment_bytes
 from tests.tier import scale
 
 if TYPE_CHECKING:
@@ -78,15 +78,15 @@ def count(layout: Layout, suffix: str) -> int:
 def whole(layout: Layout) -> bytes:
     """Return all bytes of the journal."""
     reader = JournalReader(layout)
-    data = b"".join(block for segment in reader.segments for block in reader.blocks(segment))
+    data = b"".join(segment_bytes(reader, segment) for segment in reader.segments)
     reader.close()
     return data
 
 
-def assert_chain(layout: Layout) -> None:
+def assert_seals(layout: Layout) -> None:
     """Check every link."""
     seals = sorted(name for name in names(layout) if name.endswith(SEAL_SUFFIX))
-    assert [] == check_chain([(name, read_seal_bytes(layout, int(name[:20]))) for name in seals])
+    assert_chain([read_seal_bytes(layout, int(name[:20])) for name in seals])
 
 
 def test_once_does_everything_and_exits(keeps: Keeps) -> None:
@@ -99,7 +99,7 @@ def test_once_does_everything_and_exits(keeps: Keeps) -> None:
     assert 0 == count(keeps.layout, ".tmp")
     assert (4, 4, 1) == (count(keeps.layout, ".seal.json"), count(keeps.layout, ".zst"), count(keeps.layout, ".log"))
     assert expected == whole(keeps.layout)
-    assert_chain(keeps.layout)
+    assert_seals(keeps.layout)
 
 
 def test_it_tells_when_it_is_ready_and_ends_at_sigterm(keeps: Keeps) -> None:
@@ -204,11 +204,11 @@ def test_sigkill_at_any_moment_loses_nothing(keeps: Keeps) -> None:
         os.chmod(layout.segment(base), FINISHED_SEGMENT_MODE)
         add_segment(layout, len(expected), b"", finished=False)
         assert expected == whole(layout)
-        assert_chain(layout)
+        assert_seals(layout)
     assert EXIT_OK == keeps.start("--once").wait(DEADLINE_SECONDS)
     assert expected == whole(layout)
     assert (1, 0) == (count(layout, ".log"), count(layout, ".tmp"))
-    assert_chain(layout)
+    assert_seals(layout)
 
 
 def last_base(layout: Layout) -> int:

@@ -26,7 +26,7 @@ def torn(body: bytes) -> Record:
 
 
 def envelope(record: Record, after: int) -> dict[str, object]:
-    """Return the envelope that the design promises."""
+    """Return the envelope that docs/json.md promises."""
     members: dict[str, object] = {"id": ID, "journal": JOURNAL, "offset": 42, "length": record.length, "after": after}
     return members | ({"torn": True} if record.torn else {})
 

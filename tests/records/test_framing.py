@@ -89,7 +89,7 @@ def one_byte_each(data: bytes) -> list[bytes]:
 def test_cuts_between_reads_make_no_difference(
     data: bytes, prefix: bytes, places: list[int], line_bytes_max: int
 ) -> None:
-    """S05, S11: fed whole, byte by byte or at random cuts, a stream gives the records that the slow splitter gives."""
+    """Fed whole, byte by byte or at random cuts, a stream gives the records that the slow splitter gives."""
     expected = split_slowly(data, prefix, line_bytes_max)
     assert expected == feed_in_parts([data], prefix, line_bytes_max)
     assert expected == feed_in_parts(one_byte_each(data), prefix, line_bytes_max)
@@ -117,7 +117,7 @@ def test_records_tile_and_bodies_are_their_bytes(data: bytes, prefix: bytes, lin
 
 @given(halves(), entries, st.sampled_from([b"", PREFIX]))
 def test_entry_glued_to_a_half_is_recovered(half: bytes, entry: bytes, prefix: bytes) -> None:
-    """S09: whatever half was left behind, the next entry comes out whole, and the half is kept before it."""
+    """Whatever half was left behind, the next entry comes out whole, and the half is kept before it."""
     records = parse_line(half + prefix + entry, BASE, prefix)
     assert (entry, False) == (records[-1].body, records[-1].torn)
     assert len(prefix + entry) + 1 == records[-1].length or not half.strip(WHITESPACE)
@@ -125,7 +125,7 @@ def test_entry_glued_to_a_half_is_recovered(half: bytes, entry: bytes, prefix: b
 
 
 def test_every_cut_of_a_real_entry_is_recovered() -> None:
-    """S09: an entry as Vault writes it, torn at each of its bytes, never harms the one glued to it."""
+    """An entry as Vault writes it, torn at each of its bytes, never harms the one glued to it."""
     for size in range(1, len(ENTRY) + 1):
         half = ENTRY[:size]
         expected = [Record(7, size, half, torn=True), Record(7 + size, len(ENTRY) + 1, ENTRY, torn=False)]
@@ -133,7 +133,7 @@ def test_every_cut_of_a_real_entry_is_recovered() -> None:
 
 
 def test_several_halves_are_one_torn_record() -> None:
-    """S09: all that stands before the entry is one interval, however many writes it came from."""
+    """All that stands before the entry is one interval, however many writes it came from."""
     lead = b'{"time":"1{"time":"2","a":{}'
     assert [lead, b"{}"] == [record.body for record in parse_line(lead + b"{}", 0)]
 
@@ -165,7 +165,7 @@ def test_object_that_begins_like_the_prefix() -> None:
 
 
 def test_empty_lines_are_kept() -> None:
-    """S04: an empty line is a torn record of length 1, and the lines around it are unharmed."""
+    """An empty line is a torn record of length 1, and the lines around it are unharmed."""
     expected = [
         Record(0, 1, b"", torn=True),
         Record(1, 1, b"", torn=True),
@@ -177,7 +177,7 @@ def test_empty_lines_are_kept() -> None:
 
 
 def test_line_endings_marks_and_bad_utf8() -> None:
-    """S14: CRLF is whitespace, a byte order mark is torn off, an entry that is not UTF-8 is torn; nothing raises."""
+    """CRLF is whitespace, a byte order mark is torn off, an entry that is not UTF-8 is torn; nothing raises."""
     data = b'{"a":1}\r\n\xef\xbb\xbf{"b":2}\n{"c":"\xff"}\n\xff\xfe\n{"d":\xc3{"e":"\xc3\xa9"}\r\n'
     expected = [
         (b'{"a":1}', False),
@@ -193,7 +193,7 @@ def test_line_endings_marks_and_bad_utf8() -> None:
 
 @pytest.mark.parametrize("length", [65536 * k + d for k in (1, 2) for d in (-2, -1, 0, 1)])
 def test_lines_at_the_edges_of_reads(length: int) -> None:
-    """S11: lines whose end falls just before, on and just after the edge of a read are whole."""
+    """Lines whose end falls just before, on and just after the edge of a read are whole."""
     line = b'{"a":"' + b"x" * (length - 8) + b'"}'
     data = (line + b"\n") * 3
     records = feed_in_parts([data[at : at + 65536] for at in range(0, len(data), 65536)])
@@ -201,7 +201,7 @@ def test_lines_at_the_edges_of_reads(length: int) -> None:
 
 
 def test_huge_line_is_one_record_and_the_next_is_unharmed() -> None:
-    """S12: a line of 64 MiB, as a LIST can give, comes out whole from reads of 64 KiB."""
+    """A line of 64 MiB, as a LIST can give, comes out whole from reads of 64 KiB."""
     line = b'{"response":{"data":{"keys":["' + b'0123456789abc","' * (4 * MIB) + b'"]}}}'
     data = line + b"\n{}\n"
     records = feed_in_parts([data[at : at + 65536] for at in range(0, len(data), 65536)])
@@ -211,7 +211,7 @@ def test_huge_line_is_one_record_and_the_next_is_unharmed() -> None:
 
 @pytest.mark.parametrize("extra", [0, 1, 5, 10, 11])
 def test_line_beyond_the_limit_is_torn_pieces(extra: int) -> None:
-    """S12: a line beyond the limit becomes pieces as long as the limit, none is parsed, and the next line is whole."""
+    """A line beyond the limit becomes pieces as long as the limit, none is parsed, and the next line is whole."""
     line = b" " * 18 + b"{}" + b" " * extra
     records = Framer(0, line_bytes_max=10).feed(line + b"\n{}\n")
     pieces = [line[at : at + 10] for at in range(0, 20 + extra, 10)] + [b""] * (extra % 10 == 0)
@@ -220,37 +220,24 @@ def test_line_beyond_the_limit_is_torn_pieces(extra: int) -> None:
 
 
 def test_line_of_exactly_the_limit_is_parsed() -> None:
-    """S12: the limit counts the newline."""
+    """The limit counts the newline."""
     assert [False] == [record.torn for record in Framer(0, line_bytes_max=8).feed(b'{"a":1}\n')]
     assert [True, True] == [record.torn for record in Framer(0, line_bytes_max=7).feed(b'{"a":1}\n')]
 
 
 def test_memory_is_bounded_without_a_newline() -> None:
-    """S12: while a line goes on for ever, never more than the limit is held."""
+    """While a line goes on for ever, never more than the limit is held."""
     framer = Framer(0, line_bytes_max=1000)
     held = []
     for _ in range(100):
         framer.feed(b"{" * 333)
         held.append(framer.pending)
     assert max(held) < 1000
-    assert framer.inside_overlong_line
-
-
-def test_restart_inside_an_overlong_line() -> None:
-    """S13: from any piece's end on, a new framer that is told gives the records that the old one would have given."""
-    data = b"x" * 40 + b"{}\n{}\n"
-    expected = Framer(0, line_bytes_max=16).feed(data)
-    assert [True] * (len(expected) - 1) + [False] == [record.torn for record in expected]
-    for done in range(1, len(expected) - 1):
-        start = expected[done].offset
-        framer = Framer(start, line_bytes_max=16, inside_overlong_line=True)
-        assert expected[done:] == framer.feed(data[start:])
-        assert not framer.inside_overlong_line
 
 
 @given(entries, st.data())
 def test_rest_of_an_entry_is_no_record(entry: bytes, data: st.DataObject) -> None:
-    """S13: even a reader that was not told never takes the rest of an entry for an entry, wherever it starts."""
+    """A reader that starts again never takes the rest of an entry for an entry, wherever it starts."""
     text = entry.replace(b"\n", b"")
     start = data.draw(st.integers(1, len(text)))
     assert find_object(text[start:]) is None

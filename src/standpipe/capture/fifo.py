@@ -181,7 +181,10 @@ def pipe_capacity(fd: int) -> int:
 
 
 def pipe_fill(fd: int) -> int:
-    """Return how many bytes are in a pipe (FIONREAD). A pipe can be full well below its capacity: DESIGN fact 7."""
+    """Return how many bytes are in a pipe (FIONREAD).
+
+    A pipe can be full well below its capacity: it is counted in pages, and a small write takes a whole one.
+    """
     count = array.array("i", [0])
     fcntl.ioctl(fd, termios.FIONREAD, count)
     return count[0]

@@ -20,7 +20,7 @@ import time
 
 from standpipe.capture.fifo import grow_pipe, is_same_pipe, open_fifo, pipe_fill, reopen_read_only
 from standpipe.capture.pace import PAUSE_MS, Pace
-from standpipe.journal.writer import SPLICE_BYTES_MAX, SPLICE_F_MOVE, SPLICE_F_NONBLOCK
+from standpipe.journal.writer import SPLICE_BYTES_MAX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,7 +114,9 @@ class PipeCapture:
 
     def _take(self) -> int:
         try:
-            taken = os.splice(self._fifo, self._reserve, SPLICE_BYTES_MAX, flags=SPLICE_F_MOVE | SPLICE_F_NONBLOCK)
+            taken = os.splice(
+                self._fifo, self._reserve, SPLICE_BYTES_MAX, flags=os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
+            )
         except BlockingIOError:
             return 0
         self._held += taken

@@ -2,7 +2,7 @@
 
 argparse would cost more memory than capture's whole budget leaves. A command describes itself with a ``Command``, and
 this file turns that into a parser and a help text. ``--name value`` and ``--name=value`` are the same; ``--`` ends
-the options; a repeated option's last value counts unless the option is ``repeatable``.
+the options; a repeated option's last value counts.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Option:
     ``default`` is written as on the command line. ``choices`` limits a text.
     """
 
-    __slots__ = ("choices", "default", "kind", "meaning", "metavar", "name", "repeatable", "required")
+    __slots__ = ("choices", "default", "kind", "meaning", "metavar", "name", "required")
 
     def __init__(
         self,
@@ -50,7 +50,6 @@ class Option:
         default: str | None = None,
         choices: tuple[str, ...] = (),
         required: bool = False,
-        repeatable: bool = False,
     ) -> None:
         """Describe one option; see the class."""
         self.name = name
@@ -60,7 +59,6 @@ class Option:
         self.default = default
         self.choices = choices
         self.required = required
-        self.repeatable = repeatable
 
     def convert(self, text: str) -> str | int | float:
         """Return the value that a text stands for; raise ValueError with a sentence."""
@@ -110,8 +108,8 @@ class Parsed:
 
     __slots__ = ("_values", "operands")
 
-    def __init__(self, values: dict[str, list[str | int | float]], operands: list[str]) -> None:
-        """Take the converted values of each option, and the positional arguments."""
+    def __init__(self, values: dict[str, str | int | float], operands: list[str]) -> None:
+        """Take the converted value of each option, and the positional arguments."""
         self._values = values
         self.operands = operands
 
@@ -121,19 +119,15 @@ class Parsed:
 
     def text(self, name: str) -> str:
         """Return the value of a text option, or an empty text where it has none."""
-        return self.texts(name)[-1] if name in self._values else ""
-
-    def texts(self, name: str) -> list[str]:
-        """Return all values of a repeatable text option."""
-        return [value for value in self._values.get(name, []) if isinstance(value, str)]
+        return str(self._values.get(name, ""))
 
     def integer(self, name: str) -> int:
         """Return the value of an integer, size (bytes) or mode option."""
-        return int(self._values[name][-1])
+        return int(self._values[name])
 
     def seconds(self, name: str) -> float:
         """Return the value of a duration option in seconds."""
-        return float(self._values[name][-1])
+        return float(self._values[name])
 
 
 def edit_distance(one: str, other: str) -> int:
@@ -184,13 +178,13 @@ def _take_value(command: Command, option: Option, given: str | None, rest: list[
     return rest.pop(0)
 
 
-def _finish(command: Command, values: dict[str, list[str | int | float]], operands: list[str]) -> Parsed:
+def _finish(command: Command, values: dict[str, str | int | float], operands: list[str]) -> Parsed:
     """Put the defaults in and check that everything needed is there."""
     for option in command.options:
         if option.required and option.name not in values:
             raise UsageError(f"--{option.name} {option.metavar} is missing", _help_remedy(command))
         if option.default is not None:
-            values.setdefault(option.name, [_convert(command, option, option.default)])
+            values.setdefault(option.name, _convert(command, option, option.default))
     if command.operand and not operands:
         raise UsageError(f"{command.operand} is missing", _help_remedy(command))
     most = (len(operands) if command.many else 1) if command.operand else 0
@@ -206,7 +200,7 @@ def parse(command: Command, arguments: list[str]) -> Parsed | None:
 
     Raises UsageError for anything else that is not understood.
     """
-    values: dict[str, list[str | int | float]] = {}
+    values: dict[str, str | int | float] = {}
     operands: list[str] = []
     rest = list(arguments)
     while rest:
@@ -221,11 +215,8 @@ def parse(command: Command, arguments: list[str]) -> Parsed | None:
             continue
         given, equals, value = argument.partition("=")
         option = _find_option(command, given)
-        converted = _convert(command, option, _take_value(command, option, value if equals else None, rest))
-        if option.repeatable:
-            values.setdefault(option.name, []).append(converted)
-        else:
-            values[option.name] = [converted]
+        text = _take_value(command, option, value if equals else None, rest)
+        values[option.name] = _convert(command, option, text)
     return _finish(command, values, operands)
 
 
@@ -249,7 +240,6 @@ def _option_entry(option: Option) -> tuple[str, str]:
     notes = f" Default: {option.default}." if option.default is not None else ""
     notes += f" One of: {', '.join(option.choices)}." if option.choices else ""
     notes += " Needed." if option.required else ""
-    notes += " May be repeated." if option.repeatable else ""
     return f"--{option.name} {option.metavar}".rstrip(), option.meaning + notes
 
 

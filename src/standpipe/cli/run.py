@@ -93,9 +93,10 @@ def command(fifo: str | None, journal: str | None, config_path: str | None, comm
     Makes the FIFO and holds it open, starts capture, keep and ship, starts them again when they die, and then starts
     COMMAND, which it never starts again. Point Vault's file audit device at the FIFO: file_path is its path.
 
-    TERM, INT, HUP, QUIT, USR1, USR2 and WINCH are forwarded to COMMAND. When COMMAND ends, what was captured is
-    delivered, for `shutdown.deadline` (20 s) at most; a TERM, INT or QUIT during that time ends it at once. What is
-    left undelivered stays in the journal, and is delivered after the next start.
+    While COMMAND lives, TERM, INT, HUP, QUIT, USR1, USR2 and WINCH are forwarded to it. When COMMAND has ended, what
+    was captured is delivered, for `shutdown.deadline` (20 s) at most. A first TERM during that time, where none came
+    before, only says "stopping already"; a second TERM, or any INT or QUIT, ends delivery at once. What is left
+    undelivered stays in the journal, and is delivered after the next start.
 
     stdout carries audit records only. Our messages go to stderr, and so do COMMAND's stdout and stderr.
     """

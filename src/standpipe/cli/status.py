@@ -8,12 +8,10 @@ import time
 
 import click
 
-from standpipe.journal.layout import Layout
+from standpipe.journal.layout import DEFAULT_JOURNAL, Layout
 from standpipe.observe.log import escape_control
 from standpipe.observe.status import gather_status
 from standpipe.observe.status_text import as_json, as_lines
-
-DEFAULT_JOURNAL = "/var/lib/standpipe"
 
 EPILOG = """\b
 Examples:

@@ -13,10 +13,9 @@ from standpipe.errors import EXIT_NEGATIVE, EXIT_OK, EXIT_UNABLE, StandpipeError
 from standpipe.evidence.journal_check import COMPLETE, INCOMPLETE, UNKNOWN
 from standpipe.evidence.verdict_text import as_json, as_lines, unknown_as_json
 from standpipe.evidence.verify import verify_journal
-from standpipe.journal.layout import Layout
+from standpipe.journal.layout import DEFAULT_JOURNAL, Layout
 from standpipe.observe.log import escape_control
 
-DEFAULT_JOURNAL = "/var/lib/standpipe"
 PROGRESS_AFTER_SECONDS = 2.0  # shorter waits need no words
 PROGRESS_EVERY_SECONDS = 0.5
 STATUS_BY_VERDICT = {COMPLETE: EXIT_OK, INCOMPLETE: EXIT_NEGATIVE, UNKNOWN: EXIT_UNABLE}

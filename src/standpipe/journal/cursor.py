@@ -15,7 +15,8 @@ of SIGBUS on a full volume; pwrite says ENOSPC.
     unread     bytes that the reader of that pipe may not have taken: after a clean stop what was in it, else its
                capacity; null: unknown
 
-pwrite survives the death of the process; only keep makes cursors durable (fdatasync), before it deletes a segment.
+pwrite survives the death of the process. Two make a cursor durable (fdatasync): keep, once a second where it has moved
+and at once where the journal needs room, and always before it deletes a segment; and ship, when it closes the file.
 """
 
 from __future__ import annotations

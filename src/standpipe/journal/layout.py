@@ -49,6 +49,8 @@ nothing else stores a position. There is no other recovery path.
 
 FORMAT_VERSION = 1
 
+DEFAULT_JOURNAL = "/var/lib/standpipe"  # the directory, where nobody names one
+
 OFFSET_DIGITS = 20  # 10^20 bytes is 27,000 years at 100 MB/s; fixed width makes names and ids sort
 
 SEGMENT_SUFFIX = ".log"

@@ -22,11 +22,8 @@ from standpipe.journal.listing import Files, RawSizes, read_listing, segments_of
 from standpipe.journal.span import Compressed, Hole, OpenLog, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from standpipe.journal.segments import Segment
 
-BLOCK_BYTES = 1 << 20  # of block-wise reading: large enough that system calls do not count, small beside keep's memory
 COARSE_TIMESTAMP_NANOSECONDS = 2_000_000_000  # FAT's grain is 2 s; ext4, XFS and tmpfs have a jiffy
 RELIST_SECONDS = 0.02  # while the timestamp cannot be trusted, list no more often than this
 ATTEMPTS_MAX = 8  # a file vanishes at most twice (compressed, then deleted); more is a fault
@@ -274,19 +271,3 @@ class JournalReader:
         if self._frames is not None:
             self._frames[1].close()
             self._frames = None
-
-    def blocks(self, segment: Segment) -> Iterator[bytes]:
-        """Return the bytes of [base, end) in blocks of at most BLOCK_BYTES, whichever form they are stored in.
-
-        Raises JournalError where they end early or are damaged.
-        """
-        offset = segment.base
-        while offset < segment.end:
-            block = self.read(offset, min(BLOCK_BYTES, segment.end - offset))
-            if not block:
-                raise JournalError(
-                    f"the segment at {segment.base} ends at {offset}, before {segment.end}",
-                    "Run `standpipe verify` on the journal",
-                )
-            yield block
-            offset += len(block)

@@ -25,7 +25,6 @@ HEADROOM_DIVISOR = 8
 HEADROOM_PART_MAX = 2
 
 DROP_OLDEST = "drop-oldest"
-BLOCK = "block"
 
 Reason = Literal["age", "size", "room", "leftover"]
 

@@ -74,14 +74,6 @@ class Seal:
         return datetime.fromisoformat(self.sealed_at).timestamp()
 
 
-@dataclass(frozen=True, slots=True)
-class ChainBreak:
-    """A place where the chain of seals does not hold: the seal's file name, and why."""
-
-    name: str
-    reason: str
-
-
 def encode_seal(seal: Seal) -> bytes:
     """Return the canonical bytes of a seal file."""
     entry = {"format": FORMAT_VERSION, **asdict(seal)}
@@ -187,44 +179,3 @@ def collect_gaps(
         if base <= gap.offset <= end or (gap.kind == DROPPED and gap.offset < base and (gap.time or oldest) >= oldest):
             found.setdefault(key, gap)
     return tuple(sorted(found.values(), key=lambda gap: (gap.offset, gap.kind, gap.length or 0)))
-
-
-def _names_range(seal: Seal, start: int, end: int) -> bool:
-    """Tell whether one of the seal's gaps covers [start, end)."""
-    return any(gap.offset <= start and end <= gap.offset + (gap.length or 0) for gap in seal.gaps)
-
-
-def _link_problems(before: tuple[Seal, bytes] | None, seal: Seal, predecessor: str | None) -> list[str]:
-    if before is None:
-        if seal.base == 0 and seal.previous != predecessor:
-            return ["it is the first seal, and does not link to the journal's predecessor"]
-        return ["it links to no seal, though it is not the first"] if seal.base > 0 and seal.previous is None else []
-    old, old_data = before
-    problems = []
-    if seal.previous != seal_digest(old_data):
-        problems.append(f"it does not link to the seal at {old.base}")
-    if seal.journal != old.journal:
-        problems.append(f"it is of another journal, {seal.journal}")
-    if seal.base < old.end:
-        problems.append(f"it begins at {seal.base}, inside the seal before it, which ends at {old.end}")
-    if seal.base > old.end and not (_names_range(old, old.end, seal.base) or _names_range(seal, old.end, seal.base)):
-        problems.append(f"no seal names the gap from {old.end} to {seal.base}")
-    return problems
-
-
-def check_chain(seals: Sequence[tuple[str, bytes]], predecessor: str | None = None) -> list[ChainBreak]:
-    """Check (file name, exact bytes) in the order of their bases; return every break, none where the chain holds.
-
-    The first seal may link to one that retention has deleted, which nobody can check, except at base 0.
-    """
-    breaks: list[ChainBreak] = []
-    before: tuple[Seal, bytes] | None = None
-    for name, data in seals:
-        try:
-            seal = parse_seal(data, name)
-        except JournalError as error:
-            breaks.append(ChainBreak(name, error.message))
-            continue
-        breaks.extend(ChainBreak(name, problem) for problem in _link_problems(before, seal, predecessor))
-        before = (seal, data)
-    return breaks

@@ -33,22 +33,19 @@ class SealStore:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._seals: dict[int, Seal | None] = {}
-        self.problems: dict[int, str] = {}
 
     def load(self, bases: Iterable[int]) -> None:
         """Read the seals of these bases that are not known yet, and forget all others. Raises OSError."""
         wanted = set(bases)
         for base in self._seals.keys() - wanted:
             del self._seals[base]
-            self.problems.pop(base, None)
         for base in sorted(wanted - self._seals.keys()):
             try:
                 self._seals[base] = read_seal(self._layout, base)
             except FileNotFoundError:
                 continue
-            except JournalError as error:
+            except JournalError:
                 self._seals[base] = None
-                self.problems[base] = error.message
 
     def get(self, base: int) -> Seal | None:
         """Return a loaded seal; None where there is none or it is damaged."""

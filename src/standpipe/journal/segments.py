@@ -102,16 +102,3 @@ def list_segments(files: Iterable[FileEntry], raw_sizes: Mapping[int, int]) -> l
         _segment(base, found[base], raw_sizes.get(base), next_base)
         for base, next_base in zip(bases, following, strict=True)
     ]
-
-
-def gaps(segments: Iterable[Segment]) -> list[tuple[int, int]]:
-    """Return the address ranges between segments that hold nothing, whether their data was deleted or never was."""
-    found: list[tuple[int, int]] = []
-    end: int | None = None
-    for segment in segments:
-        if not segment.has_data:
-            continue
-        if end is not None and segment.base > end:
-            found.append((end, segment.base))
-        end = segment.end
-    return found

@@ -1,7 +1,8 @@
 """The hot half of capture's writing: bytes from the reserve into the current segment, and where to cut.
 
 Theory of operation. This half runs on the thread that drains the FIFO, so it calls splice, tee and read on
-pipes and nothing that may wait for the journal's disk except the splice into the segment itself. When a segment is
+pipes and nothing that may wait for the journal's disk except the splice into the segment itself (and a pread of the
+segment's last byte, which is as good as always in the page cache). When a segment is
 over, it gives it away (`syncer.hand_over`) and is *blocked* until the other thread publishes the next one;
 meanwhile bytes gather in the pipes. A splice consumes exactly what it wrote, at ENOSPC too, so a byte is always in
 the pipe or in the file.
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from standpipe.journal.segment import Segment
     from standpipe.journal.syncer import Syncer
 
-SPLICE_F_MOVE = 1  # fcntl.h
-SPLICE_F_NONBLOCK = 2  # fcntl.h
 SPLICE_BYTES_MAX = 1 << 20  # the largest pipe that an unprivileged user may have
 LOOK_AHEAD_BYTES = 64 << 10  # how much of the reserve is looked at for one newline; most records are 2 KiB
 FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -54,7 +53,7 @@ class LookAhead:
 
         Raises OSError for a failure other than an empty pipe.
         """
-        seen = self._tee(pipe, self._write_end, LOOK_AHEAD_BYTES, SPLICE_F_NONBLOCK)
+        seen = self._tee(pipe, self._write_end, LOOK_AHEAD_BYTES, os.SPLICE_F_NONBLOCK)
         if seen < 0:
             number = ctypes.get_errno()
             if number == errno.EAGAIN:
@@ -159,7 +158,11 @@ class Writer:
         count = min(count, SPLICE_BYTES_MAX, self.allowed_end - segment.end)
         try:
             moved = os.splice(
-                pipe, segment.descriptor, count, offset_dst=segment.length, flags=SPLICE_F_MOVE | SPLICE_F_NONBLOCK
+                pipe,
+                segment.descriptor,
+                count,
+                offset_dst=segment.length,
+                flags=os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK,
             )
         except BlockingIOError:
             return 0

@@ -18,7 +18,6 @@ import time
 
 STDERR = 2
 LINE_BYTES_MAX = 16 << 10  # a longer message is cut; the pipe of our own, 64 KiB, then always has room for one
-SPLICE_F_NONBLOCK = 2  # fcntl.h
 
 
 def utc_text(seconds: float) -> str:
@@ -93,7 +92,7 @@ class Log:
         """Move what is in the pipe of our own to stderr; False where some of it stays."""
         while self._held:
             try:
-                self._held -= os.splice(self._private[0], self._fd, self._held, flags=SPLICE_F_NONBLOCK)
+                self._held -= os.splice(self._private[0], self._fd, self._held, flags=os.SPLICE_F_NONBLOCK)
             except BlockingIOError:
                 return False
         return True

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 1 << 20  # one read while newlines are counted
 TIME_SEARCH_BYTES = 1 << 20  # of the undelivered bytes searched for a record's time: 500 usual records
 TIME_SEARCH_LINES = 16  # torn records come in ones and twos
-BLOCK_UNIT_BYTES = 512  # of st_blocks, stat(2)
 
 
 def _number(settings: dict[str, object], key: str) -> int | None:
@@ -73,13 +72,7 @@ def pipe_bytes(path: str | None) -> int | None:
 
 
 def _source(layout: Layout, settings: dict[str, object], *, capture_alive: bool) -> SourceStatus:
-    fifo, file = _text(settings, "fifo"), _text(settings, "file")
-    if file is not None:
-        try:
-            status = os.stat(file)
-        except OSError:
-            return SourceStatus("file", file, None, None, None, None, None)
-        return SourceStatus("file", file, None, status.st_size, status.st_blocks * BLOCK_UNIT_BYTES, None, None)
+    fifo = _text(settings, "fifo")
     return SourceStatus(
         kind=None if fifo is None else "fifo",
         path=fifo,

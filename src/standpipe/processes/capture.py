@@ -16,9 +16,9 @@ import time
 from standpipe.capture.fifo import ensure_fifo
 from standpipe.capture.pipe import PipeCapture, Wake
 from standpipe.cli.plain import Command, Option, Parsed
-from standpipe.errors import EXIT_OK, EXIT_UNABLE, JournalError
+from standpipe.errors import EXIT_CRASH, EXIT_OK, EXIT_UNABLE, JournalError, UsageError
 from standpipe.journal import identity, lock
-from standpipe.journal.layout import Layout
+from standpipe.journal.layout import DEFAULT_JOURNAL, Layout
 from standpipe.journal.recovery import Recovery, mark_clean
 from standpipe.journal.room import Room
 from standpipe.journal.syncer import Syncer
@@ -35,24 +35,27 @@ if TYPE_CHECKING:
 QUIET_SECONDS = 0.2  # after SIGUSR1 (the writer is dead): both pipes empty for so long means that nothing comes
 PATH_CHECK_SECONDS = 1.0
 SYNCER_WAIT_SECONDS = 0.05
-EXIT_CRASH = 70  # EX_SOFTWARE of sysexits.h
+DEFAULT_SEGMENT_BYTES = 64 << 20  # as in the config: large enough that seals are few, small enough to delete piecemeal
+DEFAULT_SEGMENTS = 8  # as in the config: a journal at its cap can give back an eighth of itself
+MIN_SEGMENT_BYTES = 4096  # as in the config: a smaller file takes as much room
+MIN_SEGMENTS = 2  # as in the config: one that is being written and one that may go
 
 COMMAND = Command(
     "capture",
     "Moves bytes from a FIFO into a journal: FIFO to reserve to segment, exactly once, whatever kills it."
     " 'standpipe run' starts this process by itself; alone it is for people who have a supervisor of their own."
-    " SIGTERM: take what the FIFO still gets until its last writer has gone, or --deadline has passed; then sync, and"
-    " exit. SIGUSR1: the writer is known to be dead; take what the pipes hold, sync, and exit. Whatever ends it,"
-    " no byte is lost while another process, 'standpipe hold' for example, keeps both pipes open.",
+    " SIGTERM, or Ctrl-C: take what the FIFO still gets until its last writer has gone, or --deadline has passed; then"
+    " sync, and exit. SIGUSR1: the writer is known to be dead; take what the pipes hold, sync, and exit. Whatever ends"
+    " it, no byte is lost while another process, 'standpipe hold' for example, keeps both pipes open.",
     options=(
         Option("fifo", "PATH", "Vault's audit FIFO; created with mode 0600 where it is missing.", required=True),
-        Option("journal", "DIR", "The journal's directory; created where it is missing.", default="/var/lib/standpipe"),
+        Option("journal", "DIR", "The journal's directory; created where it is missing.", default=DEFAULT_JOURNAL),
         Option(
             "segment-size",
             "SIZE",
-            "Close a segment at the first newline at which it is at least this long.",
+            "Close a segment at the first newline at which it is at least this long. Without it 64MiB, or an eighth of"
+            " --max-size where that is less.",
             kind="size",
-            default="64MiB",
         ),
         Option(
             "max-size", "SIZE", "The journal's cap on disk; what happens then: --on-full.", kind="size", default="10GiB"
@@ -103,7 +106,7 @@ COMMAND = Command(
 
 
 class Stop:
-    """What the signals asked for. SIGTERM: until the writers have gone. SIGUSR1: they have."""
+    """What the signals asked for. SIGTERM, SIGINT: until the writers have gone. SIGUSR1: they have."""
 
     __slots__ = ("asked_at", "writer_dead")
 
@@ -111,11 +114,12 @@ class Stop:
         self.asked_at: float | None = None
         self.writer_dead = False
 
-    def listen(self, wake: Wake) -> None:
-        """Install the handlers; SIGINT is the supervisor's business, so that Ctrl-C cannot stop capture early."""
+    def listen(self, wake: Wake, *, supervised: bool) -> None:
+        """Install the handlers. Ctrl-C reaches a supervised capture as well, which must outlast COMMAND: ignored."""
         signal.set_wakeup_fd(wake.write_end, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGUSR1, self._on_signal)
+        signal.signal(signal.SIGINT, signal.SIG_IGN if supervised else self._on_signal)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self.asked_at = self.asked_at or time.monotonic()
@@ -130,10 +134,10 @@ class CaptureProcess:
         self._log = log
         self._deadline_seconds = options.seconds("deadline")
         self._layout = Layout(options.text("journal"))
-        segment_size = options.integer("segment-size")
+        segment_size = segment_bytes(options)
         self._stop = Stop()
         self._wake = Wake()
-        self._stop.listen(self._wake)
+        self._stop.listen(self._wake, supervised=options.given("parent-pid"))
         fifo = options.text("fifo")
         ensure_fifo(fifo)
         node = options.text("node") or os.uname().nodename
@@ -209,7 +213,7 @@ class CaptureProcess:
         if elsewhere and not self._path_told:
             self._log.error(
                 "the FIFO was removed or replaced; Vault's next open would write elsewhere",
-                remedy="restart standpipe, then send SIGHUP to Vault",
+                remedy="under run, restart Vault's container; else start capture again, then send SIGHUP to Vault",
             )
         self._path_told = elsewhere
 
@@ -225,8 +229,28 @@ def _set_fatal_hook(log: Log) -> None:
     sys.unraisablehook = on_unraisable
 
 
+def segment_bytes(options: Parsed) -> int:
+    """Return the size that was asked for, or the one that suits the cap."""
+    if options.given("segment-size"):
+        return options.integer("segment-size")
+    return max(MIN_SEGMENT_BYTES, min(DEFAULT_SEGMENT_BYTES, options.integer("max-size") // DEFAULT_SEGMENTS))
+
+
+def _check_sizes(segment_size: int, max_bytes: int) -> None:
+    """Raise UsageError for sizes that the config would refuse."""
+    if segment_size < MIN_SEGMENT_BYTES:
+        raise UsageError(f"--segment-size: {segment_size} bytes are less than {MIN_SEGMENT_BYTES}", "Use 4KiB or more")
+    smallest = MIN_SEGMENTS * segment_size
+    if max_bytes < smallest:
+        raise UsageError(
+            f"--max-size: {max_bytes} bytes are less than {smallest}, twice the segment size",
+            "Use more, or a smaller --segment-size",
+        )
+
+
 def run(options: Parsed, log: Log) -> int:
     """Run capture with understood options. Raises StandpipeError."""
+    _check_sizes(segment_bytes(options), options.integer("max-size"))
     if options.given("parent-pid"):
         die_with_parent(options.integer("parent-pid"))
     _set_fatal_hook(log)

@@ -25,7 +25,7 @@ TICK_MS = 500  # how long a new FIFO may go unheld
 COMMAND = Command(
     "hold",
     "Keeps pipes open, and with them the bytes inside, while their readers are killed and start again. Run it in a"
-    " container of its own beside the one that runs Vault or the sidecar, never as a descriptor that Vault inherits:"
+    " container of its own beside the one that runs Vault, never as a descriptor that Vault inherits:"
     " Vault's plugins would inherit it too. Waits until each path is a FIFO, never reads, holds the new FIFO when a"
     " path is replaced, and the old one until it is empty and has no writer. SIGTERM or SIGINT ends it.",
     operand="PATH",

@@ -1,7 +1,7 @@
 """``standpipe relay``: FIFO to stdout, the safe form of ``mkfifo p; cat <> p &``.
 
-Wake-ups cost more than bytes (DESIGN fact 7), so after a small move the relay pauses for a moment and lets records
-gather. One thread; it waits in poll(2) only, and nothing is allocated for each record.
+Waking up costs more than moving bytes, so after a small move the relay pauses for a moment and lets records gather
+(docs/theory-of-operation.md). One thread; it waits in poll(2) only, and nothing is allocated for each record.
 """
 
 from __future__ import annotations

@@ -42,9 +42,9 @@ class Splicer:
 class Copier:
     """Reads into one buffer and writes it out, for a stdout that is a file, a terminal or a socket.
 
-    Not splice: into a file it holds the FIFO's lock while the disk works, and Vault would wait with it (DESIGN fact 2).
-    ``most`` is the size of the buffer; ``held`` how many bytes are in it, read and not yet written: a SIGKILL loses
-    them.
+    Not splice: into a file it holds the FIFO's lock while the disk works, and Vault would wait with it
+    (docs/theory-of-operation.md, "Why the reserve"). ``most`` is the size of the buffer; ``held`` how many bytes are
+    in it, read and not yet written: a SIGKILL loses them.
     """
 
     __slots__ = ("_buffer", "_buffers", "_out", "_start", "held")

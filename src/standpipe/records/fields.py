@@ -17,18 +17,13 @@ _NOTHING: tuple[object, ...] = (None, "", [], {})
 class Fields(msgspec.Struct, frozen=True, gc=False):
     """What one record says; an empty string where it does not say."""
 
-    time: str = ""
-    """RFC 3339 with up to nine decimals, as Vault wrote it."""
     type: str = ""
     """``request``, ``response``, or a plugin's ``<mount type>-request`` and the like."""
     has_error: bool = False
     """Whether ``error`` is there and neither null nor empty."""
     operation: str = ""
     mount_type: str = ""
-    mount_point: str = ""
     namespace_path: str = ""
-    request_id: str = ""
-    path: str = ""
 
 
 class _Namespace(msgspec.Struct, gc=False):
@@ -36,21 +31,16 @@ class _Namespace(msgspec.Struct, gc=False):
 
 
 class _Request(msgspec.Struct, gc=False):
-    id: str | None = None
     operation: str | None = None
-    path: str | None = None
     mount_type: str | None = None
-    mount_point: str | None = None
     namespace: _Namespace | None = None
 
 
 class _Response(msgspec.Struct, gc=False):
     mount_type: str | None = None
-    mount_point: str | None = None
 
 
 class _Entry(msgspec.Struct, gc=False):
-    time: str | None = None
     type: str | None = None
     error: msgspec.Raw = msgspec.Raw()
     request: _Request | None = None
@@ -64,16 +54,12 @@ class _OddNamespace(msgspec.Struct, gc=False):
 class _OddRequest(msgspec.Struct, gc=False):
     """The members of _Request and _Response, of any type."""
 
-    id: msgspec.Raw = msgspec.Raw()
     operation: msgspec.Raw = msgspec.Raw()
-    path: msgspec.Raw = msgspec.Raw()
     mount_type: msgspec.Raw = msgspec.Raw()
-    mount_point: msgspec.Raw = msgspec.Raw()
     namespace: msgspec.Raw = msgspec.Raw()
 
 
 class _OddEntry(msgspec.Struct, gc=False):
-    time: msgspec.Raw = msgspec.Raw()
     type: msgspec.Raw = msgspec.Raw()
     error: msgspec.Raw = msgspec.Raw()
     request: msgspec.Raw = msgspec.Raw()
@@ -101,15 +87,11 @@ def parse_fields(body: bytes) -> Fields:
     request = entry.request or _Request()
     response = entry.response or _Response()
     return Fields(
-        time=entry.time or "",
         type=entry.type or "",
         has_error=_has_content(entry.error),
         operation=request.operation or "",
         mount_type=request.mount_type or response.mount_type or "",
-        mount_point=request.mount_point or response.mount_point or "",
         namespace_path=(request.namespace and request.namespace.path) or "",
-        request_id=request.id or "",
-        path=request.path or "",
     )
 
 
@@ -120,15 +102,11 @@ def _parse_odd_fields(body: bytes) -> Fields:
     response = _decode(_odd_request_decoder, entry.response) or _OddRequest()
     namespace = _decode(_odd_namespace_decoder, request.namespace) or _OddNamespace()
     return Fields(
-        time=_text(entry.time),
         type=_text(entry.type),
         has_error=_has_content(entry.error),
         operation=_text(request.operation),
         mount_type=_text(request.mount_type) or _text(response.mount_type),
-        mount_point=_text(request.mount_point) or _text(response.mount_point),
         namespace_path=_text(namespace.path),
-        request_id=_text(request.id),
-        path=_text(request.path),
     )
 
 

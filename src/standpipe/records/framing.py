@@ -6,7 +6,7 @@ from which the rest is exactly one object: what stands before it is a *torn* rec
 like any other. A line without such a place is one torn record, and so is an empty line.
 
 Nothing is emitted before its newline or a proven end, so the same bytes give the same records however they are cut
-into reads. The scenarios named in the docstrings (S04 …) are those of the project's list of reader faults.
+into reads.
 """
 
 from dataclasses import dataclass
@@ -41,8 +41,8 @@ class Record:
 def parse_line(line: bytes, offset: int, prefix: bytes = b"") -> list[Record]:
     """Return the one or two records of a complete line, given without its newline, whose first byte is at offset.
 
-    Raises nothing, whatever the bytes. S04: an empty line is a torn record of length 1. S09: half an entry glued to the
-    next one gives a torn record and the entry; a prefix just before the entry belongs to the entry. S14: a
+    Raises nothing, whatever the bytes. An empty line is a torn record of length 1. Half an entry glued to the
+    next one gives a torn record and the entry; a prefix just before the entry belongs to the entry. A
     carriage return at the end is whitespace; a byte order mark is a torn record before the entry; an entry that is
     not UTF-8 is torn.
     """
@@ -67,10 +67,9 @@ def parse_line(line: bytes, offset: int, prefix: bytes = b"") -> list[Record]:
 class Framer:
     """Takes bytes that follow on, in pieces of any size, and gives back the records that they complete.
 
-    Time is linear in the bytes fed. Memory is at most a few times ``line_bytes_max``: a longer line (S12) is emitted as
+    Time is linear in the bytes fed. Memory is at most a few times ``line_bytes_max``: a longer line is emitted as
     torn pieces of exactly that size and a rest, which tile, and no part of it is parsed. A reader that starts again
-    inside such a line (S13) passes ``inside_overlong_line``, the property's value at the offset where it stopped;
-    without it the line's rest is parsed, and the rest of a JSON object can never pass for an object (find_object).
+    inside such a line parses the line's rest, and the rest of a JSON object can never pass for an object (find_object).
     """
 
     __slots__ = ("_held", "_line_bytes_max", "_offset", "_overlong", "_prefix")
@@ -80,8 +79,6 @@ class Framer:
         offset: int,
         prefix: bytes = b"",
         line_bytes_max: int = LINE_BYTES_MAX,
-        *,
-        inside_overlong_line: bool = False,
     ) -> None:
         """Start at a journal offset; raise UsageError for a prefix with a newline, or a limit below one byte."""
         if b"\n" in prefix:
@@ -94,7 +91,7 @@ class Framer:
         self._prefix = prefix
         self._line_bytes_max = line_bytes_max
         self._held = bytearray()
-        self._overlong = inside_overlong_line
+        self._overlong = False  # a line beyond the limit is under way: its rest will be torn pieces, too
 
     @property
     def offset(self) -> int:
@@ -106,15 +103,10 @@ class Framer:
         """Number of bytes held because their line has not ended yet; offset + pending is the next byte wanted."""
         return len(self._held)
 
-    @property
-    def inside_overlong_line(self) -> bool:
-        """Whether a line beyond the limit is under way, so that its rest will be torn pieces, too."""
-        return self._overlong
-
     def feed(self, data: bytes) -> list[Record]:
         """Take the next bytes and return the records that they complete.
 
-        S05: a line that comes in several reads is one record. S11: where reads are cut makes no difference.
+        A line that comes in several reads is one record. Where reads are cut makes no difference.
         """
         records: list[Record] = []
         *lines, rest = data.split(b"\n")

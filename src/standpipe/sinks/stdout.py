@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 STDOUT = 1
-SPLICE_F_MOVE = 1  # fcntl.h
-SPLICE_F_NONBLOCK = 2  # fcntl.h
 COPY_BYTES = 256 << 10  # a block where splice cannot be used (a file, a terminal, a socket)
 
 
@@ -110,7 +108,7 @@ class Output:
         try:
             if self.is_pipe:
                 moved = os.splice(
-                    source, self._descriptor, length, offset_src=position, flags=SPLICE_F_MOVE | SPLICE_F_NONBLOCK
+                    source, self._descriptor, length, offset_src=position, flags=os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
                 )
             else:
                 moved = self._write(os.pread(source, min(length, COPY_BYTES), position))
@@ -141,7 +139,7 @@ class Output:
         while moved < length:
             try:
                 moved += os.splice(
-                    self._private_read, self._descriptor, length - moved, flags=SPLICE_F_MOVE | SPLICE_F_NONBLOCK
+                    self._private_read, self._descriptor, length - moved, flags=os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
                 )
             except BlockingIOError:
                 if not self._wait(self._descriptor):
