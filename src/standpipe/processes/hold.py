@@ -36,6 +36,7 @@ COMMAND = Command(
         ("0", "SIGTERM or SIGINT came."),
         ("2", "The operating system refused something unexpected; stderr says what."),
         ("64", "The command line is wrong."),
+        ("70", "A fault of standpipe itself; a restart may mend it."),
     ),
     examples=(
         (

@@ -55,6 +55,7 @@ COMMAND = Command(
         ("0", "SIGTERM or SIGINT came, and what the FIFO held was moved."),
         ("2", "The FIFO cannot be used, or the reader of stdout has gone."),
         ("64", "The command line is wrong."),
+        ("70", "A fault of standpipe itself; a restart may mend it."),
         ("128+n", "A second signal, of number n, came."),
     ),
     examples=(
