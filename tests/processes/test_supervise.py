@@ -280,6 +280,27 @@ def test_children_die_with_a_killed_supervisor(place: Place) -> None:
     assert came.endswith(records(2, 2))
 
 
+SUPERVISE_A_CAPTURE_THAT_FAILS_AT_ITS_END = """
+import os, sys
+from standpipe.observe.log import Log
+from standpipe.processes.supervise import Child, RunSettings, Supervisor
+def script(on_usr1):
+    return ["/bin/sh", "-c", f"trap '{on_usr1}' USR1; trap 'exit 0' TERM; echo >&3; exec 3>&-; while :; do sleep 0.05; done"]
+fails_once = "if mkdir failed 2> /dev/null; then exit 70; else exit 0; fi"
+children = [Child("capture", script(fails_once)), Child("keep", script("exit 0")), Child("ship", script("exit 0"))]
+settings = RunSettings("fifo", "reserve", ["sh", "-c", "exit 3"], os.environ, 20.0)
+sys.exit(Supervisor(settings, children, lambda: 0, Log("run")).run())
+"""
+
+
+def test_a_capture_that_fails_while_it_drains_is_started_again(place: Place) -> None:
+    """An exit status of a fault is no stop in order: what is in the pipes is not given up before the deadline."""
+    command = [sys.executable, "-c", SUPERVISE_A_CAPTURE_THAT_FAILS_AT_ITS_END]
+    finished = subprocess.run(command, cwd=place.directory, capture_output=True, check=False, timeout=60)
+    assert 3 == finished.returncode
+    assert 1 == finished.stderr.count(b"capture died; it is started again")
+
+
 SUPERVISE_AN_UNREADABLE_JOURNAL = """
 import os, sys
 from standpipe.observe.log import Log
