@@ -285,7 +285,8 @@ import os, sys
 from standpipe.observe.log import Log
 from standpipe.processes.supervise import Child, RunSettings, Supervisor
 def script(on_usr1):
-    return ["/bin/sh", "-c", f"trap '{on_usr1}' USR1; trap 'exit 0' TERM; echo >&3; exec 3>&-; while :; do sleep 0.05; done"]
+    wait = "echo >&3; exec 3>&-; while :; do sleep 0.05; done"
+    return ["/bin/sh", "-c", f"trap '{on_usr1}' USR1; trap 'exit 0' TERM; {wait}"]
 fails_once = "if mkdir failed 2> /dev/null; then exit 70; else exit 0; fi"
 children = [Child("capture", script(fails_once)), Child("keep", script("exit 0")), Child("ship", script("exit 0"))]
 settings = RunSettings("fifo", "reserve", ["sh", "-c", "exit 3"], os.environ, 20.0)
