@@ -98,7 +98,7 @@ def test_headroom_is_a_segment_or_an_eighth_but_never_over_half() -> None:
 @st.composite
 def journals(draw: st.DrawFn) -> tuple[list[Candidate], int | None, Limits, int, int]:
     """Draw a journal's closed segments and everything else that a plan needs."""
-    sizes = draw(st.lists(st.integers(0, 200), max_size=12))
+    sizes = draw(st.lists(st.integers(1, 200), max_size=12))  # two segments never have one base
     sealed_count = draw(st.integers(0, len(sizes)))
     gone = draw(st.integers(0, sealed_count))
     candidates, base = [], draw(st.integers(0, 1000))
