@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 from hypothesis import settings
 
 from tests.tier import scale, tier
@@ -13,6 +15,10 @@ pytest_plugins = ("tests.leftovers", "tests.skip_policy")
 settings.register_profile("short", max_examples=100, deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("long", max_examples=1000, deadline=None, print_blob=True)
 settings.load_profile(tier())
+
+
+# A shell that starts us in the background has SIGINT ignored, and what we start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:
