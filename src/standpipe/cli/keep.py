@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from standpipe.cli.values import seconds
 from standpipe.config import apply_flags, default_config, resolve
 from standpipe.config_file import load_config, volume_bytes
 from standpipe.journal.keeper import KeeperSettings
 from standpipe.journal.retention import Limits
 from standpipe.observe.log import Log
 from standpipe.processes.keep import KeepSettings, run_keep
-from standpipe.units import parse_duration, parse_size
+from standpipe.units import parse_size
 
 if TYPE_CHECKING:
     from standpipe.config import Config
@@ -59,13 +60,6 @@ def _size(_context: click.Context, _parameter: click.Parameter, value: str | Non
         raise click.BadParameter(str(error)) from error
 
 
-def _seconds(_context: click.Context, _parameter: click.Parameter, value: str) -> float:
-    try:
-        return parse_duration(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-
-
 @click.command(name="keep", epilog=EPILOG)
 @click.option("--journal", metavar="DIR", help="The journal's directory.  [default: the config's; /var/lib/standpipe]")
 @click.option("--config", "config_path", metavar="FILE", help="A YAML config: limits, on_full, and the sinks' names.")
@@ -80,7 +74,7 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: str) -
     metavar="TIME",
     default="0s",
     show_default=True,
-    callback=_seconds,
+    callback=seconds,
     help="How long to wait for a predecessor's lock.",
 )
 def command(

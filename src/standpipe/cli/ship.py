@@ -2,10 +2,10 @@
 
 import click
 
+from standpipe.cli.values import seconds
 from standpipe.config_file import load_settings
 from standpipe.observe.log import Log
 from standpipe.processes.ship import run_ship
-from standpipe.units import parse_duration
 
 EPILOG = """\b
 Examples:
@@ -19,13 +19,6 @@ config.
 """
 
 
-def _seconds(_context: click.Context, _parameter: click.Parameter, value: str) -> float:
-    try:
-        return parse_duration(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-
-
 @click.command("ship", epilog=EPILOG)
 @click.option("--journal", metavar="DIR", help="The journal's directory.  [default: the config's; /var/lib/standpipe]")
 @click.option(
@@ -37,7 +30,7 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: str) -
     metavar="TIME",
     default="0s",
     show_default=True,
-    callback=_seconds,
+    callback=seconds,
     help="How long to wait for a predecessor's lock.",
 )
 @click.option("--ready-fd", type=int, hidden=True)
