@@ -20,7 +20,8 @@ import time
 
 from standpipe.capture.fifo import grow_pipe, is_same_pipe, open_fifo, pipe_fill, reopen_read_only
 from standpipe.capture.pace import PAUSE_MS, Pace
-from standpipe.journal.writer import SPLICE_BYTES_MAX
+from standpipe.journal.intake import PipeIntake
+from standpipe.journal.writer import MOVE_BYTES_MAX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class PipeCapture:
         "_fifo_path",
         "_fifo_poll",
         "_held",
+        "_intake",
         "_pace",
         "_reserve",
         "_wake",
@@ -86,6 +88,7 @@ class PipeCapture:
         self._pace = Pace(grow_pipe(self._fifo), time.monotonic())
         self._reserve = open_fifo(reserve_path)
         grow_pipe(self._reserve)
+        self._intake = PipeIntake(self._reserve)
         self._held = pipe_fill(self._reserve)
         self._wake_poll = _poll_of(wake.read_end, select.POLLIN)
         self._watch_fifo()
@@ -104,19 +107,17 @@ class PipeCapture:
     def pump(self) -> int:
         """Move what there is, without waiting for more; return the bytes taken from the FIFO."""
         if self._held:
-            self._held -= self._writer.store(self._reserve, self._held)
+            self._held -= self._writer.store(self._intake, self._held)
         taken = self._take()
         if taken:
-            self._held -= self._writer.store(self._reserve, self._held)
+            self._held -= self._writer.store(self._intake, self._held)
         elif not self._held:
-            self._writer.store(self._reserve, 0)  # a cut may be wanted while nothing comes
+            self._writer.store(self._intake, 0)  # a cut may be wanted while nothing comes
         return taken
 
     def _take(self) -> int:
         try:
-            taken = os.splice(
-                self._fifo, self._reserve, SPLICE_BYTES_MAX, flags=os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
-            )
+            taken = os.splice(self._fifo, self._reserve, MOVE_BYTES_MAX, flags=os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK)
         except BlockingIOError:
             return 0
         self._held += taken

@@ -12,5 +12,11 @@ CURSOR_MOVED = "cursor-moved"  # a sink's cursor was outside what the journal ho
 DEAD_LETTER = "dead-letter"  # a record that a sink will never take
 KEEP_ERROR = "keep-error"  # keep could not seal, compress or delete; no bytes are lost by that
 DAMAGED = "damaged"  # keep found a file that is not as it was sealed
+TRUNCATED = "truncated"  # somebody else cut the file that was being followed
+SOURCE_ROLLED_BACK = "source-rolled-back"  # a power loss took bytes from the file that the journal still has
+SOURCE_LOST = "source-lost"  # the file that was being followed has gone, and what it may have got since with it
+SOURCE_HOLE = "source-hole"  # the file began with a hole or NUL bytes, which are no records and were passed over
+SOURCE_DELETED = "source-deleted"  # Vault goes on writing into a file that has no name any more; it is still captured
+RECLAIM_STOPPED = "reclaim-stopped"  # the file's disk space cannot be given back
 
 GAP_KINDS = (POWER_LOSS, DROPPED, IO_ERROR)  # these may have lost bytes; seals name them

@@ -8,6 +8,7 @@ byte ever captured; offsets only grow, and an offset is never used for a second 
     boot.json                               was the last stop clean, and under which boot of the kernel (journal.boot)
     lock.capture  lock.keep  lock.ship      flock(2), one a role; the text inside is the holder's process id
     reserve                                 the second FIFO: bytes taken from Vault's FIFO and not yet in a segment
+    source.json                             where the bytes stood in the files that were followed (capture.source_map)
     incidents.jsonl                         one JSON line for everything abnormal (journal.incidents)
     cursors/<sink>                          two checksummed slots, at 0 and at 4096 (journal.cursor)
     deadletter/<sink>.jsonl                 records that a sink will never take
@@ -103,6 +104,7 @@ class Layout:
         "reserve",
         "root",
         "segments",
+        "source",
     )
 
     def __init__(self, root: str) -> None:
@@ -110,6 +112,7 @@ class Layout:
         self.identity = f"{self.root}/journal.json"
         self.boot = f"{self.root}/boot.json"
         self.reserve = f"{self.root}/reserve"
+        self.source = f"{self.root}/source.json"
         self.incidents = f"{self.root}/incidents.jsonl"
         self.segments = f"{self.root}/segments"
         self.next_segment = f"{self.segments}/{NEXT_SEGMENT_NAME}"

@@ -29,6 +29,8 @@ from standpipe.journal.segment import Segment, create, finish, open_last
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from standpipe.observe.log import Log
 
 UNKNOWN_HARD_LIMIT = 1 << 40  # bytes to skip where boot.json does not tell: more than any segment, nothing beside 10^20
@@ -90,14 +92,26 @@ def _end_of(layout: Layout, segments: list[RawSegment]) -> int:
 
 
 class Recovery:
-    """One start-up. Offsets and sizes in bytes; `now` is wall-clock time, `clock_now` monotonic, both in seconds."""
+    """One start-up. Offsets and sizes in bytes; `now` is wall-clock time, `clock_now` monotonic, both in seconds.
 
-    def __init__(self, layout: Layout, log: Log, segment_size: int, now: float, clock_now: float) -> None:
+    before_finish: what the source must note of a segment before keep may compress it (journal.companion).
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        log: Log,
+        segment_size: int,
+        now: float,
+        clock_now: float,
+        before_finish: Callable[[Segment], None] | None = None,
+    ) -> None:
         self._layout = layout
         self._log = log
         self._hard_limit = HARD_LIMIT_FACTOR * segment_size
         self._now = now
         self._clock_now = clock_now
+        self._before_finish = before_finish
 
     def run(self, settings: dict[str, object]) -> Segment:
         """Return the segment to write to. Raises JournalError or OSError."""
@@ -157,6 +171,11 @@ class Recovery:
         finish(failed)
         return copy
 
+    def _finish_synced(self, segment: Segment) -> None:
+        if self._before_finish is not None:
+            self._before_finish(segment)
+        finish(segment)
+
     def _finish(self, raw: RawSegment) -> None:
         segment = open_last(self._layout, raw.base, self._clock_now)
         try:
@@ -164,9 +183,9 @@ class Recovery:
         except OSError as error:
             leave_mark(self._layout, segment)  # another fdatasync, of the next start, would succeed and mean nothing
             self._log.error("the disk failed under a segment", segment=raw.base, error=error.strerror)
-            finish(self._rescue(segment))
+            self._finish_synced(self._rescue(segment))
         else:
-            finish(segment)
+            self._finish_synced(segment)
 
     def _finish_all_but_last(self, segments: list[RawSegment], *, cache_lost: bool) -> None:
         for i in range(len(segments) - 1):

@@ -46,6 +46,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from standpipe.journal.companion import Companion
     from standpipe.journal.room import Room
     from standpipe.journal.writer import Writer
     from standpipe.observe.log import Log
@@ -66,8 +67,10 @@ class Syncer:
         seal_every_seconds: float,
         wall_clock: Callable[[], float],
         clock: Callable[[], float],
+        companion: Companion | None = None,
     ) -> None:
         self._layout = layout
+        self._companion = companion
         self._log = log
         self._room = room
         self._fsync_seconds = fsync_seconds
@@ -84,6 +87,7 @@ class Syncer:
         self._stopping = False
         self._was_stalled = False
         self.takes_back: Segment | None = None
+        self.safe_until = 0  # the journal offset up to which every byte was on disk at the end of the last step
         self.stopped = False
 
     def attach(self, writer: Writer, current: Segment, wake_writer: Callable[[], None]) -> None:
@@ -142,6 +146,23 @@ class Syncer:
         self._wake_writer()
 
     @property
+    def safe_end(self) -> int:
+        """The offset up to which every byte is on disk."""
+        return min(segment.base + segment.synced_length for segment in (*self._failed, *self._handed, self._current))
+
+    @property
+    def written_end(self) -> int:
+        """The journal's end, as the draining thread has it at this moment."""
+        return self._current.end
+
+    def make_safe(self) -> int:
+        """Sync the current segment now, on this thread, and return how far every byte is on disk."""
+        if self._current not in self._handed:
+            self._sync(self._current)
+            self._synced_at = self._clock()
+        return self.safe_end
+
+    @property
     def all_safe(self) -> bool:
         """Whether every byte that was written is on disk."""
         return not (self._failed or self._handed) and self._current.length == self._current.synced_length
@@ -155,11 +176,14 @@ class Syncer:
         if now - self._synced_at >= self._fsync_seconds and self._current not in self._handed:
             self._sync(self._current)
             self._synced_at = self._clock()
+        if self._companion is not None:
+            self._companion.step(self)
         self._cut_when_old(now)
         stalled = self._stall.look(self._current, failed=self._current in self._failed)
         if self._was_stalled and not stalled:
             self._wake_writer()
         self._was_stalled = stalled
+        self.safe_until = self.safe_end
         return not self._incidents.flush() or waiting or stalled
 
     # Segments that were handed over.
@@ -225,6 +249,8 @@ class Syncer:
         """Mark as finished what is over, in order; True while the disk refuses."""
         while self._over:
             try:
+                if self._companion is not None:
+                    self._companion.before_finish(self._over[0])
                 finish(self._over[0])
             except OSError as error:
                 self._tell_trouble("cannot mark a segment as finished", error)

@@ -1,76 +1,41 @@
-"""The hot half of capture's writing: bytes from the reserve into the current segment, and where to cut.
+"""The hot half of capture's writing: bytes from an intake into the current segment, and where to cut.
 
-Theory of operation. This half runs on the thread that drains the FIFO, so it calls splice, tee and read on
+Theory of operation. With a FIFO this half runs on the thread that drains it, so it calls splice, tee and read on
 pipes and nothing that may wait for the journal's disk except the splice into the segment itself (and a pread of the
 segment's last byte, which is as good as always in the page cache). When a segment is
 over, it gives it away (`syncer.hand_over`) and is *blocked* until the other thread publishes the next one;
-meanwhile bytes gather in the pipes. A splice consumes exactly what it wrote, at ENOSPC too, so a byte is always in
-the pipe or in the file.
+meanwhile bytes gather in the pipes, or in the file that is followed. What an intake moved is exactly what the segment
+has got, at ENOSPC too (journal.intake).
 
-A segment is cut at the first newline at which it is at least segment_size long. splice cannot see a newline; so once
-the soft limit is within reach, `tee` copies the head of the reserve into a scratch pipe, we look for the newline
-there, and splice exactly that far. Without a newline up to the hard limit the cut falls inside the record.
+A segment is cut at the first newline at which it is at least segment_size long. The kernel's moves cannot see a
+newline; so once the soft limit is within reach, the intake shows the bytes that come next, we look for the newline
+there, and move exactly that far. Without a newline up to the hard limit the cut falls inside the record.
 """
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 
+from standpipe.journal.intake import LOOK_AHEAD_BYTES
 from standpipe.journal.layout import HARD_LIMIT_FACTOR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from standpipe.journal.intake import FileIntake, PipeIntake
     from standpipe.journal.segment import Segment
     from standpipe.journal.syncer import Syncer
 
-SPLICE_BYTES_MAX = 1 << 20  # the largest pipe that an unprivileged user may have
-LOOK_AHEAD_BYTES = 64 << 10  # how much of the reserve is looked at for one newline; most records are 2 KiB
+    Intake = PipeIntake | FileIntake
+
+MOVE_BYTES_MAX = 1 << 20  # the largest pipe that an unprivileged user may have; enough for one system call of any kind
 FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def _tee_function() -> ctypes._NamedFuncPointer:
-    """tee(2) is not in the standard library's os module."""
-    function = ctypes.CDLL(None, use_errno=True).tee
-    function.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_size_t, ctypes.c_uint)
-    function.restype = ctypes.c_ssize_t
-    return function
-
-
-class LookAhead:
-    """Sees the first bytes of a pipe without consuming them."""
-
-    __slots__ = ("_buffer", "_read_end", "_tee", "_write_end")
-
-    def __init__(self) -> None:
-        self._tee = _tee_function()
-        self._read_end, self._write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._buffer = bytearray(LOOK_AHEAD_BYTES)
-
-    def newline(self, pipe: int, start: int) -> tuple[int, int]:
-        """Return (index of the first newline at or after start, or -1; how many bytes were seen).
-
-        Raises OSError for a failure other than an empty pipe.
-        """
-        seen = self._tee(pipe, self._write_end, LOOK_AHEAD_BYTES, os.SPLICE_F_NONBLOCK)
-        if seen < 0:
-            number = ctypes.get_errno()
-            if number == errno.EAGAIN:
-                return -1, 0
-            raise OSError(number, "tee: " + os.strerror(number))
-        view = memoryview(self._buffer)
-        filled = 0
-        while filled < seen:  # the scratch pipe must be empty again before the next tee
-            filled += os.readv(self._read_end, [view[filled:seen]])
-        return self._buffer.find(b"\n", start, seen), seen
-
-
 class Writer:
-    """Moves bytes from a pipe into segments. One thread calls `store`; the syncer publishes segments and room."""
+    """Moves bytes from an intake into segments. One thread calls `store`; the syncer publishes segments and room."""
 
     __slots__ = (
-        "_look_ahead",
         "_published",
         "_syncer",
         "allowed_end",
@@ -82,7 +47,6 @@ class Writer:
 
     def __init__(self, syncer: Syncer, current: Segment, segment_size: int) -> None:
         self._syncer = syncer
-        self._look_ahead = LookAhead()
         self._published: Segment | None = None
         self.current: Segment | None = current
         self.soft_limit = segment_size
@@ -94,8 +58,8 @@ class Writer:
         """Take the segment that follows the one that was handed over; the syncer calls this."""
         self._published = segment
 
-    def store(self, pipe: int, held: int) -> int:
-        """Move up to held bytes, all that the pipe has, into segments; return how many went.
+    def store(self, intake: Intake, held: int) -> int:
+        """Move up to held bytes, all that the intake has, into segments; return how many went.
 
         Fewer than held: the writer is blocked (no segment yet, no room, or refused); the syncer wakes the caller.
         """
@@ -107,8 +71,8 @@ class Writer:
             count = held - stored
             cut = False
             if segment.cut_wanted or segment.length + count >= self.soft_limit:
-                count, cut = self._plan_cut(segment, pipe, count)
-            moved = self._splice(segment, pipe, count) if count else 0
+                count, cut = self._plan_cut(segment, intake, count)
+            moved = self._move(segment, intake, count) if count else 0
             stored += moved
             if cut and moved == count:
                 self._give_away(segment)
@@ -136,7 +100,7 @@ class Writer:
             return None
         return segment
 
-    def _plan_cut(self, segment: Segment, pipe: int, count: int) -> tuple[int, bool]:
+    def _plan_cut(self, segment: Segment, intake: Intake, count: int) -> tuple[int, bool]:
         """Return how many bytes may go into the segment now, and whether it is over after them."""
         start = self.soft_limit - segment.length - 1  # a newline at this index makes the segment soft_limit long
         if segment.cut_wanted:
@@ -148,30 +112,37 @@ class Writer:
             return min(count, start), False
         if not count:
             return 0, False
-        index, seen = self._look_ahead.newline(pipe, start)
+        index, seen = intake.newline(start)
+        seen = min(seen, count)  # a file may have grown meanwhile
         room = self.hard_limit - segment.length
-        if 0 <= index < room:
+        if 0 <= index < min(seen, room):
             return index + 1, True
         return min(seen, room), seen >= room
 
-    def _splice(self, segment: Segment, pipe: int, count: int) -> int:
-        count = min(count, SPLICE_BYTES_MAX, self.allowed_end - segment.end)
+    def _move(self, segment: Segment, intake: Intake, count: int) -> int:
+        count = min(count, MOVE_BYTES_MAX, self.allowed_end - segment.end)
         try:
-            moved = os.splice(
-                pipe,
-                segment.descriptor,
-                count,
-                offset_dst=segment.length,
-                flags=os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK,
-            )
-        except BlockingIOError:
-            return 0
+            moved = intake.move(segment.descriptor, segment.length, count)
         except OSError as error:
             self.refused = error.errno or errno.EIO
             self._syncer.wake()
             return 0
         segment.length += moved
         return moved
+
+    def close_line(self) -> bool:
+        """Write one newline of our own: what comes next is not the rest of the line. False: there is no room now."""
+        segment = self._writable_segment()
+        if segment is None:
+            return False
+        try:
+            moved = os.pwrite(segment.descriptor, b"\n", segment.length)
+        except OSError as error:
+            self.refused = error.errno or errno.EIO
+            self._syncer.wake()
+            return False
+        segment.length += moved
+        return True
 
     def _give_away(self, segment: Segment) -> None:
         self.current = None

@@ -1,8 +1,8 @@
 """`standpipe capture`: the process that moves Vault's bytes into the journal, and nothing else.
 
 Standard library only, and little of it: this process must start in milliseconds and stay below 12 MB. Two threads:
-the main one drains the FIFO (capture.pipe), the other one waits for the disk (journal.syncer). An error
-that neither expects ends the process; the supervisor starts it again, and nothing is lost by that.
+the main one takes bytes from the source (capture.pipe, capture.follow), the other one waits for the disk
+(journal.syncer). An error that neither expects ends the process; the supervisor starts it again, and nothing is lost.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import signal
 import sys
 import time
 
-from standpipe.capture.fifo import ensure_fifo
-from standpipe.capture.pipe import PipeCapture, Wake
+from standpipe.capture.pipe import Wake
 from standpipe.cli.plain import Command, Option, Parsed
 from standpipe.errors import EXIT_CRASH, EXIT_OK, EXIT_UNABLE, JournalError, UsageError
 from standpipe.journal import identity, lock
@@ -29,11 +28,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 
-    from standpipe.journal.segment import Segment
     from standpipe.observe.log import Log
+    from standpipe.processes.capture_fifo import FifoSource
+    from standpipe.processes.capture_file import FileSource
 
-QUIET_SECONDS = 0.2  # after SIGUSR1 (the writer is dead): both pipes empty for so long means that nothing comes
-PATH_CHECK_SECONDS = 1.0
 SYNCER_WAIT_SECONDS = 0.05
 DEFAULT_SEGMENT_BYTES = 64 << 20  # as in the config: large enough that seals are few, small enough to delete piecemeal
 DEFAULT_SEGMENTS = 8  # as in the config: a journal at its cap can give back an eighth of itself
@@ -42,13 +40,15 @@ MIN_SEGMENTS = 2  # as in the config: one that is being written and one that may
 
 COMMAND = Command(
     "capture",
-    "Moves bytes from a FIFO into a journal: FIFO to reserve to segment, exactly once, whatever kills it."
-    " 'standpipe run' starts this process by itself; alone it is for people who have a supervisor of their own."
+    "Moves bytes from a FIFO (through the reserve) or from a live file into a journal, exactly once, whatever kills it."
+    " 'standpipe run' and 'standpipe sidecar' start this process by themselves; alone it is for people who have a"
+    " supervisor of their own."
     " SIGTERM, or Ctrl-C: take what the FIFO still gets until its last writer has gone, or --deadline has passed; then"
     " sync, and exit. SIGUSR1: the writer is known to be dead; take what the pipes hold, sync, and exit. Whatever ends"
     " it, no byte is lost while another process, 'standpipe hold' for example, keeps both pipes open.",
     options=(
-        Option("fifo", "PATH", "Vault's audit FIFO; created with mode 0600 where it is missing.", required=True),
+        Option("fifo", "PATH", "Vault's audit FIFO; created with mode 0600 where it is missing. This or --file."),
+        Option("file", "PATH", "The file that Vault's audit device appends to; need not be there yet."),
         Option("journal", "DIR", "The journal's directory; created where it is missing.", default=DEFAULT_JOURNAL),
         Option(
             "segment-size",
@@ -76,6 +76,24 @@ COMMAND = Command(
             kind="duration",
             default="20s",
         ),
+        Option(
+            "reclaim",
+            "WAY",
+            "How the file's disk space is given back once its bytes are safe: by punching holes, by rename and SIGHUP"
+            " (reopen), the first of these that works here (auto), or not at all.",
+            default="auto",
+            choices=("auto", "punch", "reopen", "none"),
+        ),
+        Option("reclaim-at", "SIZE", "Give space back when so much of it is taken.", kind="size", default="8MiB"),
+        Option(
+            "max-apparent-size",
+            "SIZE",
+            "Punching never makes the file's size smaller, only its space on disk; near this size, say so and reopen.",
+            kind="size",
+            default="1TiB",
+        ),
+        Option("signal-pid", "PID", "The process to which SIGHUP is sent for reopen.", kind="integer"),
+        Option("pid-file", "PATH", "The file into which Vault writes its process id (pid_file of its config)."),
         Option("node", "NAME", "The node's name, written into a new journal. Without it, the host's name."),
         Option("lock-wait", "TIME", "How long to wait for a predecessor's lock.", kind="duration", default="0s"),
         Option(
@@ -88,7 +106,7 @@ COMMAND = Command(
     ),
     exit_codes=(
         ("0", "Everything that was captured is on disk."),
-        ("2", "The FIFO or the journal cannot be used, another capture is running, or bytes stayed in the pipes."),
+        ("2", "The source or the journal cannot be used, another capture is running, or bytes stayed in the pipes."),
         ("64", "The command line is wrong; nothing was touched."),
         ("70", "A fault of standpipe itself, which a restart may mend; nothing is lost by it."),
     ),
@@ -130,7 +148,7 @@ class CaptureProcess:
     """The parts of a running capture."""
 
     def __init__(self, options: Parsed, log: Log) -> None:
-        """Recover the journal and open the pipes. Raises StandpipeError or OSError."""
+        """Recover the journal and open the source. Raises StandpipeError or OSError."""
         self._log = log
         self._deadline_seconds = options.seconds("deadline")
         self._layout = Layout(options.text("journal"))
@@ -138,18 +156,16 @@ class CaptureProcess:
         self._stop = Stop()
         self._wake = Wake()
         self._stop.listen(self._wake, supervised=options.given("parent-pid"))
-        fifo = options.text("fifo")
-        ensure_fifo(fifo)
+        self._source = _source(options, self._layout, log, self._wake)
         node = options.text("node") or os.uname().nodename
         identity.open_or_create(self._layout, node, time.time())
         self._lock = lock.acquire(self._layout.lock("capture"), "capture", options.seconds("lock-wait"))
-        ensure_fifo(self._layout.reserve)
-        settings: dict[str, object] = {
-            "fifo": os.path.abspath(fifo),
-            "max_size": options.integer("max-size"),
-            "on_full": options.text("on-full"),
-        }
-        current = Recovery(self._layout, log, segment_size, time.time(), time.monotonic()).run(settings)
+        settings = self._source.before_recovery()
+        settings["max_size"] = options.integer("max-size")
+        settings["on_full"] = options.text("on-full")
+        current = Recovery(
+            self._layout, log, segment_size, time.time(), time.monotonic(), self._source.before_finish
+        ).run(settings)
         self._syncer = Syncer(
             self._layout,
             log,
@@ -158,64 +174,42 @@ class CaptureProcess:
             seal_every_seconds=options.seconds("seal-every"),
             wall_clock=time.time,
             clock=time.monotonic,
+            companion=self._source.companion,
         )
-        self._pipe = self._open_pipe(fifo, current, segment_size)
-        self._empty_since: float | None = None
-        self._reading_only = False
-        self._path_checked_at = 0.0
-        self._path_told = False
-
-    def _open_pipe(self, fifo: str, current: Segment, segment_size: int) -> PipeCapture:
         writer = Writer(self._syncer, current, segment_size)
         self._syncer.attach(writer, current, self._wake.wake)
-        return PipeCapture(fifo, self._layout.reserve, writer, self._wake)
+        self._source.open(writer, self._syncer, current)
 
     def run(self) -> int:
         """Capture until stopped; return the exit status."""
         _thread.start_new_thread(self._syncer.run, ())
-        self._pipe.run(self._finished)
+        self._source.run(self._finished)
         self._syncer.stop()
         while not self._syncer.stopped:
             time.sleep(SYNCER_WAIT_SECONDS)
-        left = self._pipe.bytes_in_pipes
-        if left:
-            self._log.error("bytes stay in the pipes; they are lost when the last holder closes them", bytes=left)
+        may_be_lost = self._source.tell_left()
         if not self._syncer.all_safe:
             self._log.error("the last bytes could not be synced; the next start treats this stop as unclean")
             return EXIT_UNABLE
         mark_clean(self._layout)
-        return EXIT_UNABLE if left else EXIT_OK
+        return EXIT_UNABLE if may_be_lost else EXIT_OK
 
     def _finished(self) -> bool:
         now = time.monotonic()
-        if self._stop.asked_at is None:
-            self._check_path(now)
-            return False
-        if not self._reading_only:
-            self._reading_only = True
-            self._pipe.stop_writing_end()
-        if now - self._stop.asked_at >= self._deadline_seconds:
-            return True
-        if self._pipe.bytes_in_pipes:
-            self._empty_since = None
-            return False
-        if self._pipe.writers_gone():
-            return True
-        if self._empty_since is None:
-            self._empty_since = now
-        return self._stop.writer_dead and now - self._empty_since >= QUIET_SECONDS
+        done = self._source.is_done(self._stop, now)
+        asked_at = self._stop.asked_at
+        return done or (asked_at is not None and now - asked_at >= self._deadline_seconds)
 
-    def _check_path(self, now: float) -> None:
-        if now - self._path_checked_at < PATH_CHECK_SECONDS:
-            return
-        self._path_checked_at = now
-        elsewhere = self._pipe.path_leads_elsewhere()
-        if elsewhere and not self._path_told:
-            self._log.error(
-                "the FIFO was removed or replaced; Vault's next open would write elsewhere",
-                remedy="under run, restart Vault's container; else start capture again, then send SIGHUP to Vault",
-            )
-        self._path_told = elsewhere
+
+def _source(options: Parsed, layout: Layout, log: Log, wake: Wake) -> FifoSource | FileSource:
+    """Return the source that was named; each kind pays for its own imports alone. Raises SourceError."""
+    if options.given("fifo"):
+        from standpipe.processes.capture_fifo import FifoSource  # noqa: PLC0415 - as said
+
+        return FifoSource(options, layout, log, wake)
+    from standpipe.processes.capture_file import FileSource  # noqa: PLC0415 - as said
+
+    return FileSource(options, layout, log, wake)
 
 
 def _set_fatal_hook(log: Log) -> None:
@@ -250,6 +244,8 @@ def _check_sizes(segment_size: int, max_bytes: int) -> None:
 
 def run(options: Parsed, log: Log) -> int:
     """Run capture with understood options. Raises StandpipeError."""
+    if options.given("fifo") == options.given("file"):
+        raise UsageError("name the source with --fifo or with --file, and not with both", "See --help")
     _check_sizes(segment_bytes(options), options.integer("max-size"))
     if options.given("parent-pid"):
         die_with_parent(options.integer("parent-pid"))

@@ -1,0 +1,138 @@
+"""What following a file has to tell: an incident for everything abnormal, and each state once, not at every look."""
+
+from __future__ import annotations
+
+import _thread
+
+from standpipe.journal import kinds
+from standpipe.journal.incidents import IncidentQueue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from standpipe.capture.regular_file import OpenFile
+    from standpipe.observe.log import Log
+
+GONE_REMEDY = "Vault goes on writing into the old file; send it SIGHUP, so that it opens a new one"
+
+
+class Report:
+    """Log and incidents of one source."""
+
+    def __init__(self, incidents_path: str, log: Log, wall_clock: Callable[[], float]) -> None:
+        self.log = log
+        self._wall_clock = wall_clock
+        self._queue = IncidentQueue(incidents_path)
+        self._state = ""
+        self._lock = _thread.allocate_lock()  # both threads of capture tell of things
+
+    def flush(self) -> None:
+        """Write the incidents that a full disk refused before."""
+        with self._lock:
+            self._queue.flush()
+
+    def note(self, kind: str, offset: int, length: int, detail: dict[str, object]) -> None:
+        """Write an incident, now or as soon as the disk takes it."""
+        with self._lock:
+            self._queue.add(kind, offset, length, detail, self._wall_clock())
+            self._queue.flush()
+
+    # Incidents.
+
+    def truncated(self, path: str, position: int, seen_size: int | None, end: int, copy: OpenFile | None) -> None:
+        """Tell that somebody cut the file: [source_from, source_to) is lost, unless a copy has it.
+
+        source_to is the largest size that we saw (null where nobody was looking); what was written between that look
+        and the cut is lost too, and no one can tell how much it was.
+        """
+        source_to = copy.size if copy is not None else seen_size
+        if source_to is not None:
+            source_to = max(position, source_to)
+        lost: object = "unknown" if source_to is None else source_to - position
+        detail: dict[str, object] = {
+            "path": path,
+            "source_from": position,
+            "source_to": source_to,
+            "lost_bytes": lost if copy is None else 0,
+            "copy": copy.path if copy is not None else None,
+        }
+        self.note(kinds.TRUNCATED, end, 0, detail)
+        self.log.error("the audit log was truncated by somebody else", **detail, journal_offset=end)
+
+    def rolled_back(self, path: str, position: int, to: int, end: int) -> None:
+        """Tell that the file lost bytes in a power loss which the journal still has."""
+        detail: dict[str, object] = {"path": path, "source_from": to, "source_to": position, "lost_bytes": 0}
+        self.note(kinds.SOURCE_ROLLED_BACK, end, 0, detail)
+        self.log.warning("the audit log lost bytes in a power loss; the journal has them", **detail, journal_offset=end)
+
+    def lost(self, path: str, position: int, end: int) -> None:
+        """Tell that the file that was followed is nowhere."""
+        detail: dict[str, object] = {"path": path, "source_from": position, "bytes_lost": "unknown"}
+        self.note(kinds.SOURCE_LOST, end, 0, detail)
+        self.log.error(
+            "the file that was being followed has gone; what it got after this offset is lost",
+            **detail,
+            journal_offset=end,
+        )
+
+    def hole(self, path: str, skipped: int, end: int) -> None:
+        """Tell that a file began with bytes that are none."""
+        detail: dict[str, object] = {"path": path, "source_from": 0, "source_to": skipped}
+        self.note(kinds.SOURCE_HOLE, end, 0, detail)
+        self.log.warning("the file begins with a hole or NUL bytes, which are passed over", **detail)
+
+    def torn_end(self, path: str, end: int) -> None:
+        """Tell that a file's last line had no end, and that we end it with a newline of our own."""
+        self.note(kinds.TORN, end, 1, {"path": path, "reason": "the file ended inside a line; a newline was added"})
+        self.log.warning("the file ended inside a line", path=path, journal_offset=end)
+
+    def late(self, path: str, position: int, end: int) -> None:
+        """Tell that a file grew after Vault had begun a new one."""
+        self.log.warning(
+            "an older file grew again: is there a second audit device on this path?",
+            path=path,
+            source_offset=position,
+            journal_offset=end,
+        )
+
+    # States, each told once.
+
+    def _enter(self, state: str) -> bool:
+        entered = state != self._state
+        self._state = state
+        return entered
+
+    def following(self, path: str, position: int, end: int) -> None:
+        """Tell which file is read now."""
+        self._state = ""
+        self.log.info("following", path=path, source_offset=position, journal_offset=end)
+
+    def in_place(self) -> None:
+        """Note that the path leads to the file that is read."""
+        self._state = ""
+
+    def missing(self, path: str, file: OpenFile, *, unlinked: bool, end: int) -> None:
+        """Tell that the path leads nowhere while we follow a file that it led to."""
+        if not self._enter(f"missing {unlinked}"):
+            return
+        if unlinked:
+            self.note(kinds.SOURCE_DELETED, end, 0, {"path": path})
+            self.log.error("the audit log was deleted; it is followed as long as Vault writes", remedy=GONE_REMEDY)
+        else:
+            self.log.info("the audit log was renamed; it is followed until a new one appears", path=file.path)
+
+    def unreachable(self, path: str, error: OSError) -> None:
+        """Tell that the path cannot be looked at, or leads nowhere."""
+        if self._enter(f"unreachable {error.errno}"):
+            self.log.warning("waiting for the audit log", path=path, error=error.strerror)
+
+    def not_regular(self, path: str, kind: str) -> None:
+        """Tell that the path leads to something that is no file."""
+        if self._enter(f"not regular {kind}"):
+            self.log.error(
+                "the audit log is no regular file",
+                path=path,
+                kind=kind,
+                remedy="Give Vault's audit device a file of its own; for a FIFO use --fifo",
+            )

@@ -1,0 +1,74 @@
+"""All files beside the live one that may hold records of it, open, in the order in which they were written."""
+
+from __future__ import annotations
+
+import os
+
+from standpipe.capture.generation_names import is_generation
+from standpipe.capture.regular_file import OpenFile, open_regular
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from standpipe.observe.log import Log
+
+
+class Generations:
+    """The candidates of one look. `close` closes all that nobody has taken."""
+
+    def __init__(self, path: str, log: Log) -> None:
+        """Open them, the live file last. Raises OSError where the directory cannot be read."""
+        self._log = log
+        self.files: list[OpenFile] = []
+        seen: set[tuple[int, int]] = set()
+        live = self._open(path, follow_symlink=True)
+        if live is not None:
+            seen.add((live.device, live.inode))
+        for directory, name in _places(path):
+            for entry in _names(directory):
+                if is_generation(name, entry):
+                    file = self._open(f"{directory}/{entry}", follow_symlink=False)
+                    if file is not None and (file.device, file.inode) in seen:
+                        file.close()
+                    elif file is not None:
+                        seen.add((file.device, file.inode))
+                        self.files.append(file)
+        self.files.sort(key=_written)
+        if live is not None:
+            self.files.append(live)
+
+    def _open(self, path: str, *, follow_symlink: bool) -> OpenFile | None:
+        try:
+            return open_regular(path, follow_symlink=follow_symlink)
+        except OSError as error:
+            self._log.warning("a file beside the audit log cannot be opened", path=path, error=error.strerror)
+            return None
+
+    def take(self, file: OpenFile) -> OpenFile:
+        """Keep a file open beyond `close`."""
+        self.files.remove(file)
+        return file
+
+    def close(self) -> None:
+        """Close what was not taken."""
+        while self.files:
+            self.files.pop().close()
+
+
+def _places(path: str) -> list[tuple[str, str]]:
+    """Return (directory, live name): of the path, and of what it leads to where it is a symbolic link."""
+    real = os.path.realpath(path)
+    places = [os.path.split(path), os.path.split(real)]
+    return list(dict.fromkeys((os.path.realpath(directory or "."), name) for directory, name in places))
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except FileNotFoundError:
+        return []
+
+
+def _written(file: OpenFile) -> tuple[int, int, str]:
+    """Sort by the time of the last write: a rename keeps it, and each generation was written after the one before."""
+    status = os.fstat(file.descriptor)
+    return status.st_mtime_ns, file.birth_time or 0, file.path

@@ -1,0 +1,80 @@
+"""The last raw bytes of the journal as start-up finds them, held open so that keep cannot take them away."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from standpipe.errors import JournalError
+from standpipe.journal.layout import SEAL_SUFFIX, Layout, parse_segment_file_name
+from standpipe.journal.recovery import list_raw_segments
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from standpipe.journal.segment import Segment
+
+SEGMENTS_MAX = 64  # files held open: 4 GiB of the usual segments
+
+
+class JournalTail:
+    """Reads ``.log`` files; what is only there compressed cannot be read here. Offsets are the journal's."""
+
+    def __init__(self, layout: Layout) -> None:
+        """Open the files. Raises OSError and JournalError."""
+        self._pieces: list[tuple[int, int, int]] = []  # (start, end, descriptor), oldest first
+        raw = list_raw_segments(layout)[-SEGMENTS_MAX:]
+        self.end = _sealed_end(layout)  # of what was ever captured, as far as it survived
+        bound = None  # the base of the next segment, which beats what a failed one has from there on
+        for segment in reversed(raw):
+            end = segment.base + segment.size
+            if segment.size:
+                self.end = max(self.end, end)
+                descriptor = os.open(layout.segment(segment.base), os.O_RDONLY | os.O_NOFOLLOW)
+                self._pieces.insert(0, (segment.base, end if bound is None else min(end, bound), descriptor))
+            bound = segment.base
+
+    def close(self) -> None:
+        """Close the files."""
+        while self._pieces:
+            os.close(self._pieces.pop()[2])
+
+    def between(self, start: int, end: int) -> bytes | None:
+        """Return the bytes [start, end), or None where not all of them are to be had. Raises OSError."""
+        found = self.last(end, end - start)
+        return found if len(found) == end - start else None
+
+    def last(self, end: int, count: int) -> bytes:
+        """Return the last count bytes before end, or as many as are to be had without a gap. Raises OSError."""
+        found = b""
+        for piece_start, piece_end, descriptor in reversed(self._pieces):
+            if len(found) == count or end > piece_end:
+                break
+            if end <= piece_start:
+                continue
+            start = max(piece_start, end - (count - len(found)))
+            data = os.pread(descriptor, end - start, start - piece_start)
+            if len(data) != end - start:
+                break
+            found = data + found
+            end = start
+        return found
+
+
+def _sealed_end(layout: Layout) -> int:
+    """Return the highest end that a seal names; 0 without one. Raises OSError and JournalError."""
+    names = [parsed for parsed in map(parse_segment_file_name, os.listdir(layout.segments)) if parsed]
+    bases = [base for base, suffix in names if suffix == SEAL_SUFFIX]
+    if not bases:
+        return 0
+    path = layout.segment(max(bases), SEAL_SUFFIX)
+    try:
+        with open(path, "rb") as file:
+            return int(json.loads(file.read())["end"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise JournalError(f"the seal {path} does not tell its end: {error}", "Restore it from a copy") from error
+
+
+def tail_of(segment: Segment, count: int) -> bytes:
+    """Return the last count bytes of a segment that is still open, or all of a shorter one. Raises OSError."""
+    start = max(0, segment.length - count)
+    return os.pread(segment.descriptor, segment.length - start, start)

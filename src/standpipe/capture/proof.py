@@ -1,0 +1,135 @@
+"""What a file's content proves: whether it is the one whose bytes the journal has, and up to where.
+
+Nothing here trusts an inode, a name, a size or a time.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+
+from standpipe.capture.source_map import Mark
+from standpipe.capture.volume import first_data
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from standpipe.capture.journal_tail import JournalTail
+    from standpipe.capture.source_map import SourceFile
+
+PROOF_BYTES = 64 << 10  # before a position: dozens of records, each with its own id and time, and soon compared
+# The newest bytes that are captured are never given back: up to PROOF_BYTES of them prove the position, and where the
+# segment is too young to hold so many, the last mark does, which may lie that far back again.
+KEPT_BYTES = 2 * PROOF_BYTES
+
+
+def read_range(descriptor: int, start: int, end: int) -> bytes:
+    """Return the bytes [start, end) of a file, or fewer at its end. Raises OSError."""
+    pieces = []
+    while start < end and (piece := os.pread(descriptor, end - start, start)):
+        pieces.append(piece)
+        start += len(piece)
+    return b"".join(pieces)
+
+
+def mark_at(descriptor: int, offset: int) -> Mark:
+    """Make the mark of a file at an offset. Raises OSError."""
+    data = read_range(descriptor, max(0, offset - PROOF_BYTES), offset)
+    return Mark(offset, len(data), zlib.crc32(data))
+
+
+def fits_mark(descriptor: int, mark: Mark) -> bool:
+    """Tell whether a file has the bytes of a mark. Raises OSError."""
+    data = read_range(descriptor, mark.offset - mark.length, mark.offset)
+    return len(data) == mark.length and zlib.crc32(data) == mark.crc
+
+
+def fits(descriptor: int, file: SourceFile, position: int, tail: JournalTail) -> bool:
+    """Tell whether a file is the known one, captured up to position: the bytes before it equal the journal's.
+
+    At position 0 nothing was captured, and any file will do. Raises OSError.
+    """
+    if os.fstat(descriptor).st_size < position:
+        return False
+    source, journal = file.pairs[-1]
+    start = max(source, position - PROOF_BYTES)
+    ours = tail.last(journal + position - source, position - start)
+    if ours and read_range(descriptor, position - len(ours), position) != ours:
+        return False
+    if len(ours) == min(PROOF_BYTES, position):
+        return True
+    mark = file.mark_up_to(position)
+    if mark is not None:
+        return fits_mark(descriptor, mark)
+    return bool(ours) or position == 0
+
+
+def common_end(descriptor: int, file: SourceFile, position: int, tail: JournalTail) -> int | None:
+    """Return the first offset at which a file is not what the journal has; None where they have nothing in common.
+
+    A file only grows, so a block that is equal says that everything before it is. Less than one whole line in common
+    is nothing: every record begins alike. Raises OSError.
+    """
+    source, journal = file.pairs[-1]
+    top = min(os.fstat(descriptor).st_size, position)
+    data_start = first_data(descriptor, 0)
+    low = max(source, top if data_start is None else data_start)
+    high = top
+    while high > low:
+        start = max(low, high - PROOF_BYTES)
+        ours = tail.between(journal + start - source, journal + high - source)
+        if ours is None:
+            return _last_fitting_mark(descriptor, file, high)
+        theirs = read_range(descriptor, start, high)
+        common = _common_length(ours, theirs)
+        if common and (common == len(ours) or b"\n" in ours[:common]):
+            return start + common + (_common_after(descriptor, file, start + common, top, tail))
+        high = start
+    return _last_fitting_mark(descriptor, file, low)
+
+
+def _common_after(descriptor: int, file: SourceFile, start: int, top: int, tail: JournalTail) -> int:
+    """Return how many bytes are equal from start on: less than a block, because the block after it was looked at."""
+    source, journal = file.pairs[-1]
+    end = min(start + PROOF_BYTES, top)
+    ours = tail.between(journal + start - source, journal + end - source) or b""
+    return _common_length(ours, read_range(descriptor, start, end))
+
+
+def _common_length(ours: bytes, theirs: bytes) -> int:
+    """Return how many leading bytes are equal."""
+    end = min(len(ours), len(theirs))
+    if ours[:end] == theirs[:end]:
+        return end
+    return next(i for i in range(end) if ours[i] != theirs[i])
+
+
+def _last_fitting_mark(descriptor: int, file: SourceFile, limit: int) -> int | None:
+    for mark in reversed(file.marks):
+        if mark.offset <= limit and fits_mark(descriptor, mark):
+            return mark.offset
+    return None
+
+
+def is_same_up_to(descriptor: int, other: int, offset: int) -> bool:
+    """Tell whether two open files have the same bytes before an offset. Raises OSError."""
+    start = max(0, offset - PROOF_BYTES)
+    return read_range(descriptor, start, offset) == read_range(other, start, offset)
+
+
+def skip_nothing(descriptor: int, offset: int) -> int:
+    """Return the offset of the first byte at or after offset that is no NUL and in no hole, or the file's size.
+
+    A writer without O_APPEND leaves a hole when others truncate the file under it; we leave one where we gave space
+    back and then lost the journal. Raises OSError.
+    """
+    size = os.fstat(descriptor).st_size
+    while offset < size:
+        start = first_data(descriptor, offset)
+        if start is None:
+            return size
+        block = os.pread(descriptor, PROOF_BYTES, start)
+        rest = block.lstrip(b"\0")
+        offset = start + len(block) - len(rest)
+        if rest or not block:
+            break
+    return offset

@@ -1,0 +1,122 @@
+"""Reclaim by punching holes, on capture's second thread: journal's fdatasync, source's fdatasync, punch.
+
+A hole is punched only over bytes that are on the journal's disk. The source is synced as well before: should the power
+go, it then still has what proves our position in it, and cannot fall back behind a hole (Vault never syncs, so a source
+may come back shorter than the journal: measured). Punching the same range twice does nothing, so no state is kept.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from standpipe.capture.reclaim_plan import punch_end
+from standpipe.capture.volume import first_data, punch
+from standpipe.journal import kinds
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from standpipe.capture.follow_report import Report
+    from standpipe.capture.regular_file import OpenFile
+    from standpipe.capture.source_map import SourceFile
+    from standpipe.capture.source_store import SourceStore
+    from standpipe.journal.segment import Segment
+    from standpipe.journal.syncer import Syncer
+
+RETRY_BYTES = 64 << 20  # after a punch that failed: try again when so much more has gathered
+MAY_PASS = (errno.ENOSPC, errno.EDQUOT, errno.EINTR, errno.EAGAIN, errno.ENOMEM)  # btrfs needs room to free room
+
+
+class Target:
+    """A file that is punched. One thread makes it, the other one uses and closes it."""
+
+    __slots__ = ("descriptor", "journal", "path", "punched", "source")
+
+    def __init__(self, path: str, descriptor: int, source: int, journal: int, punched: int) -> None:
+        self.path = path
+        self.descriptor = descriptor
+        self.source = source  # this offset of the file …
+        self.journal = journal  # … is this offset of the journal
+        self.punched = punched  # everything before this source offset has been given back
+
+
+class Punching:
+    """The companion of the syncer (journal.companion), for a file source."""
+
+    def __init__(self, store: SourceStore, report: Report, at_bytes: int, *, active: bool) -> None:
+        self._store = store
+        self._report = report
+        self._at_bytes = at_bytes
+        self._active = active
+        self._new: Target | None = None
+        self._target: Target | None = None
+        self._told = ""
+
+    # For the thread that follows the file.
+
+    def follow(self, file: OpenFile, known: SourceFile) -> None:
+        """Take over a file; the one before is left alone."""
+        if not self._active:
+            return
+        source, journal = known.pairs[-1]
+        try:
+            descriptor = os.open(f"/proc/self/fd/{file.descriptor}", os.O_RDWR | os.O_CLOEXEC)
+            self._new = Target(file.path, descriptor, source, journal, first_data(descriptor, 0) or 0)
+        except OSError as error:
+            self._stop(file.path, f"it cannot be opened for writing: {error.strerror}", journal)
+
+    def is_due(self, end: int) -> bool:
+        """Tell whether the other thread should be woken."""
+        target = self._new or self._target
+        return target is not None and self._unpunched(target, end) >= self._at_bytes
+
+    # For the syncer's thread.
+
+    def before_finish(self, segment: Segment) -> None:
+        """See journal.companion."""
+        self._store.before_finish(segment)
+
+    def step(self, syncer: Syncer) -> None:
+        """Give space back when there is enough of it."""
+        if self._new is not None:
+            old, self._target, self._new = self._target, self._new, None
+            if old is not None:
+                os.close(old.descriptor)
+        target = self._target
+        if target is None or self._unpunched(target, syncer.written_end) < self._at_bytes:
+            return
+        safe_end = syncer.make_safe()
+        if safe_end > target.journal:
+            self._punch(target, punch_end(target.source + safe_end - target.journal), safe_end)
+
+    @staticmethod
+    def _unpunched(target: Target, end: int) -> int:
+        return target.source + end - target.journal - target.punched
+
+    def _punch(self, target: Target, end: int, safe_end: int) -> None:
+        if end <= target.punched:
+            return
+        try:
+            if os.fstat(target.descriptor).st_nlink > 1:
+                self._stop(
+                    target.path, "it has a second name (a hard link), whose reader would lose the bytes", safe_end
+                )
+                target.punched += RETRY_BYTES
+                return
+            os.fdatasync(target.descriptor)
+            punch(target.descriptor, 0, end)
+        except OSError as error:
+            self._stop(target.path, error.strerror or "", safe_end)
+            if error.errno not in MAY_PASS:
+                target.punched += RETRY_BYTES
+            return
+        target.punched = end
+        self._told = ""
+
+    def _stop(self, path: str, reason: str, journal_offset: int) -> None:
+        """Tell that a file's space is not given back; each reason once."""
+        if self._told == reason:
+            return
+        self._told = reason
+        self._report.note(kinds.RECLAIM_STOPPED, journal_offset, 0, {"path": path, "reason": reason})
+        self._report.log.error("the audit log's disk space cannot be given back", path=path, reason=reason)

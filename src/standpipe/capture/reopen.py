@@ -1,0 +1,188 @@
+"""Reclaim by rename and SIGHUP: Vault opens a new file, the old one is finished, and then unlinked.
+
+No state is kept on disk but the file's name (capture.generation_names): a start that finds a renamed file and no live
+one goes on with the signal, and one that finds a finished file goes on with the unlinking. What comes next says
+capture.reclaim_plan; each call of `step` does one thing at most, and waits for nothing.
+"""
+
+from __future__ import annotations
+
+import os
+
+from standpipe.capture.generation_names import is_ours, reclaimed_name
+from standpipe.capture.reclaim_plan import (
+    QUIET,
+    RENAME,
+    RENAME_BACK,
+    RENAMED,
+    RETRY_SECONDS,
+    SIGNAL,
+    SIGNALLED,
+    is_near_limit,
+    may_unlink,
+    reopen_step,
+)
+from standpipe.capture.volume import first_data, rename_no_replace
+from standpipe.errors import SourceError
+from standpipe.journal import kinds
+from standpipe.vault.process import holders
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from standpipe.capture.follow_report import Report
+    from standpipe.capture.followed import Followed, Left
+    from standpipe.vault.process import Reloader
+
+LOOK_SECONDS = 0.25  # between two looks at the processes: /proc may have thousands
+
+
+class Reopen:
+    """The state machine of one path. clock: monotonic seconds."""
+
+    def __init__(
+        self, path: str, reloader: Reloader, report: Report, clock: Callable[[], float], at_bytes: int
+    ) -> None:
+        self._path = path
+        self._reloader = reloader
+        self._report = report
+        self._clock = clock
+        self._at_bytes = at_bytes
+        self._start = 0  # the first byte of the current file that takes room
+        self._since = clock()
+        self._signalled = False
+        self._not_before = clock()
+        self._looked_at = clock() - LOOK_SECONDS
+        self._told = ""
+        self._told_near = False
+        self.wanted = True  # False: holes are punched, and only a size near its limit asks for this
+        self.max_apparent_size = 1 << 62
+
+    def follow(self, current: Followed) -> None:
+        """Take over a file."""
+        self._start = first_data(current.file.descriptor, 0) or 0
+        self._signalled = False
+        self._told_near = False
+        self._since = self._clock()
+
+    def is_under_way(self, current: Followed) -> bool:
+        """Tell whether our name is on the file that is followed."""
+        return is_ours(os.path.basename(self._live()), os.path.basename(current.file.path))
+
+    def step(self, current: Followed, end: int, *, line_open: bool) -> None:
+        """Do what is next, if anything. end: of the journal."""
+        under_way = self.is_under_way(current)
+        due = self.wanted and current.position - self._start >= self._at_bytes
+        if is_near_limit(current.position, self.max_apparent_size):
+            due = True
+            self._tell_near(current)
+        if not (under_way or due):
+            return
+        now = self._clock()
+        step = reopen_step(
+            (SIGNALLED if self._signalled else RENAMED) if under_way else QUIET,
+            path_is_there=os.path.lexists(self._live()),
+            due=due,
+            ends_line=not line_open,
+            since_seconds=now - self._since,
+            may_try=now >= self._not_before and not self._reloader.why_not(),
+        )
+        if step == RENAME:
+            self._rename(current, end)
+        elif step == SIGNAL:
+            self._signal(end)
+        elif step == RENAME_BACK:
+            self._rename_back(current, end)
+
+    def _tell_near(self, current: Followed) -> None:
+        if not self._told_near:
+            self._told_near = True
+            self._report.log.warning(
+                "the audit log's size nears its limit; a new file is begun if SIGHUP can reach Vault",
+                path=current.file.path,
+                apparent_size=current.position,
+                max_apparent_size=self.max_apparent_size,
+                why_not=self._reloader.why_not(),
+            )
+
+    def _live(self) -> str:
+        """Return where the live file stands, behind a symbolic link if there is one."""
+        return os.path.realpath(self._path)
+
+    def _rename(self, current: Followed, end: int) -> None:
+        live = self._live()
+        status = os.stat(live)
+        if not current.file.is_at(status):
+            return  # somebody else rotates at this moment
+        if status.st_nlink > 1:
+            self._give_up("it has a second name (a hard link)", end)
+            return
+        name = f"{os.path.dirname(live)}/{reclaimed_name(os.path.basename(live), end)}"
+        try:
+            rename_no_replace(live, name)
+        except OSError as error:
+            self._give_up(f"it cannot be renamed: {error.strerror}", end)
+            return
+        current.file.path = name
+        self._since = self._clock()
+
+    def _signal(self, end: int) -> None:
+        try:
+            reason = self._reloader.reload()
+        except (SourceError, OSError) as error:
+            reason = str(error)
+        self._signalled = not reason
+        if reason and self._clock() - self._since >= LOOK_SECONDS:
+            self._tell(f"SIGHUP was not sent: {reason}", end)
+        if not reason:
+            self._since = self._clock()
+
+    def _rename_back(self, current: Followed, end: int) -> None:
+        live = self._live()
+        try:
+            rename_no_replace(current.file.path, live)
+        except FileExistsError:
+            return  # it has come back after all
+        current.file.path = live
+        self._signalled = False
+        self._give_up("Vault opened no new file after SIGHUP; the old one has its name again", end)
+
+    def _give_up(self, reason: str, end: int) -> None:
+        self._not_before = self._clock() + RETRY_SECONDS
+        self._tell(reason, end)
+
+    def _tell(self, reason: str, end: int) -> None:
+        if self._told == reason:
+            return
+        self._told = reason
+        self._report.note(kinds.RECLAIM_STOPPED, end, 0, {"path": self._path, "reason": reason})
+        self._report.log.error("the audit log's disk space cannot be given back", path=self._path, reason=reason)
+
+    def unlink_finished(self, lefts: list[Left], safe_end: int) -> None:
+        """Unlink the files that we renamed and that nobody needs any more."""
+        now = self._clock()
+        if now - self._looked_at < LOOK_SECONDS:
+            return
+        live = self._live()
+        for left in [left for left in lefts if is_ours(os.path.basename(live), os.path.basename(left.file.path))]:
+            self._looked_at = now
+            if self._may_unlink(left, live, safe_end, now):
+                os.unlink(left.file.path)
+                left.file.close()
+                lefts.remove(left)
+                self._told = ""
+
+    def _may_unlink(self, left: Left, live: str, safe_end: int, now: float) -> bool:
+        try:
+            path_is_another = not left.file.is_at(os.stat(live))
+        except OSError:
+            return False  # the live file has not come back
+        found = holders(left.file.device, left.file.inode)
+        return may_unlink(
+            captured=left.file.size == left.known.end,
+            safe=safe_end >= left.journal_end,
+            path_is_another=path_is_another,
+            unused=found.complete and not found.writers and left.file.size == left.known.end,
+            rests_seconds=now - left.rests_since,
+        )
