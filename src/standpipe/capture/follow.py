@@ -23,11 +23,11 @@ from standpipe.capture.followed import Followed, Left
 from standpipe.capture.generation_names import is_ours
 from standpipe.capture.generations import Generations
 from standpipe.capture.journal_tail import JournalTail
+from standpipe.capture.lease import is_unused
 from standpipe.capture.proof import PROOF_BYTES, skip_nothing
 from standpipe.capture.regular_file import why_not_regular
 from standpipe.capture.source_map import Mark, SourceFile
 from standpipe.journal.watch import DirectoryWatch
-from standpipe.vault.process import holders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -176,13 +176,9 @@ class FileCapture:
         return max(0, current.file.size - current.position) if current is not None else 0
 
     @property
-    def writers(self) -> int | None:
-        """How many descriptors have the file open for writing; None where not all processes can be seen."""
-        current = self._current
-        if current is None:
-            return 0
-        found = holders(current.file.device, current.file.inode)
-        return len(found.writers) if found.writers or found.complete else None
+    def is_unused(self) -> bool | None:
+        """Whether nobody has the file open for writing; None where that cannot be told."""
+        return is_unused(self._current.file) if self._current is not None else None
 
     @property
     def rests_seconds(self) -> float:
@@ -300,7 +296,7 @@ class FileCapture:
             what = decide(
                 next_has_bytes=arrival.has_bytes,
                 ends_line=not self._line_open,
-                unused=self.writers == 0,
+                unused=self.is_unused is True,
                 rests_seconds=self.rests_seconds,
             )
             if what == STAY or current.file.size != current.position:

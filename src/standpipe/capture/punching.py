@@ -28,7 +28,7 @@ MAY_PASS = (errno.ENOSPC, errno.EDQUOT, errno.EINTR, errno.EAGAIN, errno.ENOMEM)
 
 
 class Target:
-    """A file that is punched. One thread makes it, the other one uses and closes it."""
+    """A file that is punched, open for reading. One thread makes it, the other one uses and closes it."""
 
     __slots__ = ("descriptor", "journal", "path", "punched", "source")
 
@@ -59,11 +59,8 @@ class Punching:
         if not self._active:
             return
         source, journal = known.pairs[-1]
-        try:
-            descriptor = os.open(f"/proc/self/fd/{file.descriptor}", os.O_RDWR | os.O_CLOEXEC)
-            self._new = Target(file.path, descriptor, source, journal, first_data(descriptor, 0) or 0)
-        except OSError as error:
-            self._stop(file.path, f"it cannot be opened for writing: {error.strerror}", journal)
+        punched = first_data(file.descriptor, 0) or 0
+        self._new = Target(file.path, os.dup(file.descriptor), source, journal, punched)
 
     def is_due(self, end: int) -> bool:
         """Tell whether the other thread should be woken."""
@@ -96,15 +93,13 @@ class Punching:
     def _punch(self, target: Target, end: int, safe_end: int) -> None:
         if end <= target.punched:
             return
+        if os.fstat(target.descriptor).st_nlink > 1:
+            self._stop(target.path, "it has a second name (a hard link): its reader would lose bytes", safe_end)
+            target.punched += RETRY_BYTES
+            return
         try:
-            if os.fstat(target.descriptor).st_nlink > 1:
-                self._stop(
-                    target.path, "it has a second name (a hard link), whose reader would lose the bytes", safe_end
-                )
-                target.punched += RETRY_BYTES
-                return
             os.fdatasync(target.descriptor)
-            punch(target.descriptor, 0, end)
+            _punch_by_number(target.descriptor, end)
         except OSError as error:
             self._stop(target.path, error.strerror or "", safe_end)
             if error.errno not in MAY_PASS:
@@ -120,3 +115,15 @@ class Punching:
         self._told = reason
         self._report.note(kinds.RECLAIM_STOPPED, journal_offset, 0, {"path": path, "reason": reason})
         self._report.log.error("the audit log's disk space cannot be given back", path=path, reason=reason)
+
+
+def _punch_by_number(descriptor: int, end: int) -> None:
+    """Punch a file that is open for reading only.
+
+    It is opened for writing for this moment alone: else nobody could see that no one writes to it (capture.lease).
+    """
+    writable = os.open(f"/proc/self/fd/{descriptor}", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        punch(writable, 0, end)
+    finally:
+        os.close(writable)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from standpipe.capture.generation_names import is_ours, reclaimed_name
+from standpipe.capture.lease import is_unused
 from standpipe.capture.reclaim_plan import (
     QUIET,
     RENAME,
@@ -25,7 +26,6 @@ from standpipe.capture.reclaim_plan import (
 from standpipe.capture.volume import first_data, rename_no_replace
 from standpipe.errors import SourceError
 from standpipe.journal import kinds
-from standpipe.vault.process import holders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from standpipe.capture.followed import Followed, Left
     from standpipe.vault.process import Reloader
 
-LOOK_SECONDS = 0.25  # between two looks at the processes: /proc may have thousands
+LOOK_SECONDS = 0.25  # between two looks at whether a file may go: it may cost a walk through /proc
 
 
 class Reopen:
@@ -178,11 +178,10 @@ class Reopen:
             path_is_another = not left.file.is_at(os.stat(live))
         except OSError:
             return False  # the live file has not come back
-        found = holders(left.file.device, left.file.inode)
         return may_unlink(
             captured=left.file.size == left.known.end,
             safe=safe_end >= left.journal_end,
             path_is_another=path_is_another,
-            unused=found.complete and not found.writers and left.file.size == left.known.end,
+            unused=is_unused(left.file) is True and left.file.size == left.known.end,
             rests_seconds=now - left.rests_since,
         )

@@ -97,8 +97,8 @@ class FileSource:
             return self._capture.rests_seconds >= DEAD_QUIET_SECONDS
         if self._capture.rests_seconds < DEAD_QUIET_SECONDS:
             return False
-        writers = self._capture.writers
-        return writers == 0 or (writers is None and self._capture.rests_seconds >= QUIET_SECONDS)
+        unused = self._capture.is_unused
+        return unused is True or (unused is None and self._capture.rests_seconds >= QUIET_SECONDS)
 
     def tell_left(self) -> bool:
         """Tell of bytes that stay behind; they are in the file, and the next start goes on with them."""
