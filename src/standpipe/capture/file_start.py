@@ -50,7 +50,7 @@ class FileStart:
         self._known = source_map.current
         self._position = self._known.position_at(self._end) if self._known is not None else 0
         if self._known is not None:
-            self._found = find_again(self._generations, self._known, self._position, self._tail)
+            self._found = find_again(self._generations, self._known, self._position, self._tail, layout.root)
 
     def _rebuild(self) -> SourceMap:
         """Make a map without source.json: for a journal that no file has filled, or by a search for its last bytes."""
@@ -109,13 +109,13 @@ class FileStart:
         if found is None:
             self._without_file(capture, known, end)
             return
-        file = self._generations.take(found.file)
+        file = found.file
         if found.how in (SAME, MOVED):
             known.inode, known.birth_time = file.inode, file.birth_time
             position = self._line_start(file, found.position) if skipped else found.position
             if skipped:
                 self.store.map.begin(known, position, end)
-            capture.go_on(file, known, position)
+            capture.go_on(file, known, position, found.then)
         elif found.how == CUT and self._rebooted:
             self._report.rolled_back(file.path, self._position, found.position, end)
             capture.resume_at(file, known, found.position)

@@ -4,18 +4,22 @@ Files are asked in this order, and each answer is proven by content (capture.pro
 
 1. a file with the known number whose bytes fit: nothing happened but renames;
 2. another file whose bytes fit: a copy, made before somebody truncated the file, or a volume that was restored;
-3. a file with the known number that fits up to a point: it was cut there, by a power loss or by somebody;
-4. nothing: the file has gone, or has been cut to nothing.
+3. a generation that logrotate has compressed, and whose bytes fit; those that are younger follow it;
+4. a file with the known number that fits up to a point: it was cut there, by a power loss or by somebody;
+5. nothing: the file has gone, or has been cut to nothing.
 """
 
 from __future__ import annotations
 
 import os
 
+from standpipe.capture.generations import open_gzipped
 from standpipe.capture.proof import PROOF_BYTES, common_end, fits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from standpipe.capture.generations import Generations
     from standpipe.capture.journal_tail import JournalTail
     from standpipe.capture.regular_file import OpenFile
@@ -26,30 +30,48 @@ SEARCH_BYTES = 4 << 20  # one read while a whole file is searched
 
 
 class Found:
-    """Where to go on. how: SAME, COPY (beside the truncated original), MOVED (the original is not there), CUT."""
+    """Where to go on. how: SAME, COPY (beside the truncated original), MOVED (the original is not there), CUT.
 
-    __slots__ = ("file", "how", "position")
+    then: compressed generations that come after it, oldest first.
+    """
 
-    def __init__(self, file: OpenFile, position: int, how: str) -> None:
+    __slots__ = ("file", "how", "position", "then")
+
+    def __init__(self, file: OpenFile, position: int, how: str, then: Sequence[str] = ()) -> None:
         self.file = file
         self.position = position
         self.how = how
+        self.then = list(then)
 
 
-def find_again(generations: Generations, known: SourceFile, position: int, tail: JournalTail) -> Found | None:
-    """Find the file that was captured up to position. Raises OSError."""
+def find_again(
+    generations: Generations, known: SourceFile, position: int, tail: JournalTail, scratch_directory: str
+) -> Found | None:
+    """Find the file that was captured up to position, and take it from the generations. Raises OSError.
+
+    scratch_directory: where a compressed generation may be unpacked.
+    """
     numbered = [file for file in generations.files if known.is_numbered(file.inode, file.birth_time)]
     for file in numbered:
         if fits(file.descriptor, known, position, tail):
-            return Found(file, position, SAME)
+            return Found(generations.take(file), position, SAME)
     others = [file for file in generations.files if file not in numbered]
     copies = [file for file in others if position and fits(file.descriptor, known, position, tail)]
     if copies:
-        return Found(max(copies, key=lambda file: file.size), position, COPY if numbered else MOVED)
+        longest = max(copies, key=lambda file: file.size)
+        return Found(generations.take(longest), position, COPY if numbered else MOVED)
+    paths = generations.gzipped()
+    for index in reversed(range(len(paths))):
+        unpacked = open_gzipped(paths[index], scratch_directory)
+        if unpacked is None:
+            continue
+        if position and fits(unpacked.descriptor, known, position, tail):
+            return Found(unpacked, position, COPY if numbered else MOVED, paths[index + 1 :])
+        unpacked.close()
     for file in numbered:
         end = common_end(file.descriptor, known, position, tail)
         if end:
-            return Found(file, end, CUT)
+            return Found(generations.take(file), end, CUT)
     return None
 
 

@@ -16,12 +16,12 @@ import os
 import select
 import zlib
 
-from standpipe.capture.arrivals import find_arrivals
+from standpipe.capture.arrivals import Arrival, find_arrivals
 from standpipe.capture.find_again import CUT, SAME, find_again
 from standpipe.capture.follow_plan import CLOSE_AND_GO, LATE_SECONDS, STAY, decide
 from standpipe.capture.followed import Followed, Left
 from standpipe.capture.generation_names import is_ours
-from standpipe.capture.generations import Generations
+from standpipe.capture.generations import Generations, open_gzipped
 from standpipe.capture.journal_tail import JournalTail
 from standpipe.capture.lease import is_unused
 from standpipe.capture.proof import PROOF_BYTES, skip_nothing
@@ -33,7 +33,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from standpipe.capture.arrivals import Arrival
     from standpipe.capture.find_again import Found
     from standpipe.capture.follow_report import Report
     from standpipe.capture.pipe import Wake
@@ -76,6 +75,7 @@ class FileCapture:
         self._watch: DirectoryWatch | None = None
         self._current: Followed | None = None
         self._left: list[Left] = []
+        self._then: list[str] = []  # compressed generations that come before everything else
         self._proof = bytearray(PROOF_BYTES)  # the bytes before the position
         self._scratch = bytearray(PROOF_BYTES)
         self._proof_length = 0
@@ -95,8 +95,9 @@ class FileCapture:
         self._proof_length = len(proof)
         self._torn_from = end if self._store.map.owes_newline(end) else None
 
-    def go_on(self, file: OpenFile, known: SourceFile, position: int) -> None:
-        """Follow a file that is proven to be the one that was followed."""
+    def go_on(self, file: OpenFile, known: SourceFile, position: int, then: list[str]) -> None:
+        """Follow a file that is proven to be the one that was followed; `then`: compressed ones that come after it."""
+        self._then = then
         self._follow(file, known, position)
 
     def resume_at(self, file: OpenFile, known: SourceFile, position: int) -> None:
@@ -210,13 +211,12 @@ class FileCapture:
         generations = Generations(self._path, self._report.log)
         tail = JournalTail(self._layout)
         try:
-            found = find_again(generations, current.known, current.position, tail)
+            found = find_again(generations, current.known, current.position, tail, self._layout.root)
             if found is not None and found.how == SAME:
                 # It was put back as it was between two looks.
+                found.file.close()
                 self._proof_length = self._read_before(current, self._proof)
                 return
-            if found is not None:
-                generations.take(found.file)
         finally:
             tail.close()
             generations.close()
@@ -242,7 +242,7 @@ class FileCapture:
         with self._store.lock:
             known.inode, known.birth_time = copy.inode, copy.birth_time
             self._store.save()
-        self._follow(copy, known, position)
+        self.go_on(copy, known, position, found.then)
 
     def _begin_anew(self, file: OpenFile, known: SourceFile, position: int) -> None:
         """Read a file as a new one: what we knew of it is not in it any more."""
@@ -289,7 +289,7 @@ class FileCapture:
         generations = Generations(self._path, self._report.log)
         try:
             followed = [current.file, *(left.file for left in self._left)]
-            arrivals = find_arrivals(generations, self._store.map, followed)
+            arrivals = self._compressed(generations) or find_arrivals(generations, self._store.map, followed)
             if not arrivals:
                 return
             arrival = next((arrival for arrival in arrivals if arrival.has_bytes), arrivals[-1])
@@ -302,10 +302,21 @@ class FileCapture:
             if what == STAY or current.file.size != current.position:
                 return
             generations.take(arrival.file)
+            self._then = self._then[1:]
             self._leave(current)
             self._go_to(arrival, closes=what == CLOSE_AND_GO)
         finally:
             generations.close()
+
+    def _compressed(self, generations: Generations) -> list[Arrival]:
+        """Return the next compressed generation, unpacked, if there is one to be read."""
+        while self._then:
+            file = open_gzipped(self._then[0], self._layout.root)
+            if file is not None:
+                generations.files.append(file)
+                return [Arrival(file, skip_nothing(file.descriptor, 0), None)]
+            self._then.pop(0)
+        return []
 
     def _begin_next(self) -> None:
         """Nothing is followed: begin with the oldest file that has something to read."""

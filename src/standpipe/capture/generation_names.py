@@ -7,6 +7,7 @@ makes a file a candidate; what it is, its content says.
 
 COMPRESSED = (".gz", ".zst", ".xz", ".bz2", ".lz4", ".lzma", ".Z", ".zip")
 NOT_LOGS = (".tmp", ".swp", ".lock", ".pid", ".pos", ".offset", ".state", ".json", ".db", ".db-wal", ".db-shm")
+GZIP = ".gz"  # what logrotate's `compress` makes
 SEPARATORS = (".", "-", "_", "~")
 OURS = ".standpipe-"  # `<live name>.standpipe-<journal offset, 20 digits>`: renamed by our own reclaim
 
@@ -22,6 +23,11 @@ def is_generation(live: str, name: str) -> bool:
         return False
     between = name[len(stem) : -len(dot + extension)]
     return between.startswith(SEPARATORS) and between[1:2].isdigit()
+
+
+def is_gzipped_generation(live: str, name: str) -> bool:
+    """Tell whether a name may be an older generation that logrotate has compressed."""
+    return name.endswith(GZIP) and is_generation(live, name[: -len(GZIP)])
 
 
 def reclaimed_name(live: str, journal_offset: int) -> str:

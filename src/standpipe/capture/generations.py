@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
-from standpipe.capture.generation_names import is_generation
-from standpipe.capture.regular_file import OpenFile, open_regular
+from standpipe.capture.generation_names import is_generation, is_gzipped_generation
+from standpipe.capture.regular_file import OpenFile, open_regular, why_not_regular
+from standpipe.capture.unpacked import unpack_gzip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ class Generations:
         live = self._open(path, follow_symlink=True)
         if live is not None:
             seen.add((live.device, live.inode))
+        self._gzipped: list[tuple[int, str]] = []
         for directory, name in _places(path):
+            self._gzipped += _gzipped(directory, name)
             for entry in _names(directory):
                 if is_generation(name, entry):
                     file = self._open(f"{directory}/{entry}", follow_symlink=False)
@@ -43,6 +46,10 @@ class Generations:
             self._log.warning("a file beside the audit log cannot be opened", path=path, error=error.strerror)
             return None
 
+    def gzipped(self) -> list[str]:
+        """Return the paths of the compressed generations, in the order in which they were written."""
+        return [path for _, path in sorted(self._gzipped)]
+
     def take(self, file: OpenFile) -> OpenFile:
         """Keep a file open beyond `close`."""
         self.files.remove(file)
@@ -59,6 +66,23 @@ def _places(path: str) -> list[tuple[str, str]]:
     real = os.path.realpath(path)
     places = [os.path.split(path), os.path.split(real)]
     return list(dict.fromkeys((os.path.realpath(directory or "."), name) for directory, name in places))
+
+
+def open_gzipped(path: str, scratch_directory: str) -> OpenFile | None:
+    """Unpack a compressed generation into a file without a name; None where it is not whole. Raises OSError."""
+    descriptor = unpack_gzip(path, scratch_directory)
+    return None if descriptor is None else OpenFile(path, descriptor)
+
+
+def _gzipped(directory: str, live: str) -> list[tuple[int, str]]:
+    """Return (time of the last write, path): gzip gives its file the time of the one that it replaces."""
+    found = []
+    for name in _names(directory):
+        if is_gzipped_generation(live, name):
+            status = os.stat(f"{directory}/{name}", follow_symlinks=False)
+            if not why_not_regular(status):
+                found.append((status.st_mtime_ns, f"{directory}/{name}"))
+    return found
 
 
 def _names(directory: str) -> list[str]:

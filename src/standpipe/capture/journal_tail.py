@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 
+from standpipe.capture.unpacked import unpack_segment
 from standpipe.errors import JournalError
-from standpipe.journal.layout import SEAL_SUFFIX, Layout, parse_segment_file_name
+from standpipe.journal.layout import COMPRESSED_SUFFIX, SEAL_SUFFIX, SEGMENT_SUFFIX, Layout, parse_segment_file_name
 from standpipe.journal.recovery import list_raw_segments
 
 TYPE_CHECKING = False
@@ -17,10 +18,12 @@ SEGMENTS_MAX = 64  # files held open: 4 GiB of the usual segments
 
 
 class JournalTail:
-    """Reads ``.log`` files; what is only there compressed cannot be read here. Offsets are the journal's."""
+    """Reads ``.log`` files, and where `between` needs one, a ``.log.zst``. Offsets are the journal's."""
 
     def __init__(self, layout: Layout) -> None:
         """Open the files. Raises OSError and JournalError."""
+        self._root = layout.root
+        self._packed = _packed(layout)
         self._pieces: list[tuple[int, int, int]] = []  # (start, end, descriptor), oldest first
         raw = list_raw_segments(layout)[-SEGMENTS_MAX:]
         self.end = _sealed_end(layout)  # of what was ever captured, as far as it survived
@@ -40,8 +43,24 @@ class JournalTail:
 
     def between(self, start: int, end: int) -> bytes | None:
         """Return the bytes [start, end), or None where not all of them are to be had. Raises OSError."""
-        found = self.last(end, end - start)
-        return found if len(found) == end - start else None
+        while len(found := self.last(end, end - start)) != end - start:
+            if not self._unpack_before(end - len(found)):
+                return None
+        return found
+
+    def _unpack_before(self, end: int) -> bool:
+        """Unpack the segment that holds the byte before an offset; False where there is none. Raises OSError."""
+        while self._packed and self._packed[-1][0] >= end:
+            self._packed.pop()
+        if not self._packed:
+            return False
+        base, path = self._packed.pop()
+        descriptor = unpack_segment(path, self._root)
+        if descriptor is None:
+            return False
+        self._pieces.append((base, base + os.fstat(descriptor).st_size, descriptor))
+        self._pieces.sort()
+        return True
 
     def last(self, end: int, count: int) -> bytes:
         """Return the last count bytes before end, or as many as are to be had without a gap. Raises OSError."""
@@ -58,6 +77,20 @@ class JournalTail:
             found = data + found
             end = start
         return found
+
+
+def _packed(layout: Layout) -> list[tuple[int, str]]:
+    """Return (base, path) of the segments that are there compressed only, oldest first. Raises OSError."""
+    found: dict[int, str] = {}
+    for name in os.listdir(layout.segments):
+        parsed = parse_segment_file_name(name)
+        if parsed is not None:
+            found[parsed[0]] = found.get(parsed[0], "") + parsed[1]
+    return [
+        (base, layout.segment(base, COMPRESSED_SUFFIX))
+        for base, suffixes in sorted(found.items())
+        if COMPRESSED_SUFFIX in suffixes and SEGMENT_SUFFIX not in suffixes.replace(COMPRESSED_SUFFIX, "")
+    ]
 
 
 def _sealed_end(layout: Layout) -> int:
