@@ -1,4 +1,4 @@
-"""A real OpenBao: requests a second and latency with its file device on disk, `cat <>`, relay, and run + journal."""
+"""A real OpenBao: requests a second and latency with its file device on disk, a sidecar beside it, and with FIFOs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from statistics import median, quantiles
 from typing import TYPE_CHECKING
 
 from bench.contest import tell
+from bench.follower import SIDECAR, SIDECAR_PUNCH
 from bench.processes import CAT, RELAY, RUN
 from bench.server import DIRECT, answers_of, serving, start_client
 from bench.table import AT_LEAST, Aim, Row
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 REQUESTS_AIM = Aim(AT_LEAST, 0.97)
 WARM_UP_SECONDS = 1.0
-WAYS = (DIRECT, CAT, RELAY, RUN)
+WAYS = (DIRECT, SIDECAR, SIDECAR_PUNCH, CAT, RELAY, RUN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,10 @@ def rows(size: Size) -> list[Row]:
             one = _serve(way, size.request_seconds)
             results[way].append(one)
             tell(f"OpenBao, {way}, round {number} of {size.pairs}: {one.requests_per_second:,.0f} requests/s")
-    return [_row(way, results[way], results[DIRECT]) for way in WAYS if way != DIRECT]
+    return [
+        *(_row(way, results[way], results[DIRECT]) for way in WAYS if way != DIRECT),
+        *(_latency(way, results[way], results[DIRECT]) for way in (SIDECAR, SIDECAR_PUNCH)),
+    ]
 
 
 def _row(way: str, ours: list[Served], direct: list[Served]) -> Row:
@@ -62,6 +66,21 @@ def _row(way: str, ours: list[Served], direct: list[Served]) -> Row:
         f"{way} {_figures(ours)}; {DIRECT} {_figures(direct)}",
         None if way == CAT else REQUESTS_AIM,
     )
+
+
+def _latency(way: str, ours: list[Served], direct: list[Served]) -> Row:
+    return Row(
+        f"OpenBao with {way}: p99 latency, ÷ its file device alone",
+        median(one.p99_seconds / other.p99_seconds for one, other in zip(ours, direct, strict=True)),
+        "×",
+        f"{way} {_milliseconds(ours)}; {DIRECT} {_milliseconds(direct)}",
+    )
+
+
+def _milliseconds(results: list[Served]) -> str:
+    p50, p99 = (1000 * median(getattr(one, f"{name}_seconds") for one in results) for name in ("p50", "p99"))
+    longest = 1000 * max(one.max_seconds for one in results)
+    return f"p50 {p50:.2f} ms, p99 {p99:.2f} ms, longest {longest:.1f} ms"
 
 
 def _figures(results: list[Served]) -> str:

@@ -102,7 +102,7 @@ def run_command(fifo: str, journal: str, config: str | None, command: Sequence[s
     return [*STANDPIPE, "run", "--fifo", fifo, "--journal", journal, *more, "--", *command]
 
 
-def _role_pid(journal: str, role: str) -> int:
+def role_pid(journal: str, role: str) -> int:
     """Return the process id in a role's lock file, 0 where nobody has it yet."""
     try:
         with open(f"{journal}/lock.{role}", encoding="ascii") as file:
@@ -139,6 +139,6 @@ def reading(
         line = run_command(fifo, journal, config, command)
         with program(line, stdout, messages, environment) as process:
             wait_until(_says(messages, "delivering", "started"), process, "ship delivers")
-            wait_until(lambda: all(_role_pid(journal, role) for role in CHILDREN), process, "all children run")
-            children = {role: _role_pid(journal, role) for role in CHILDREN}
+            wait_until(lambda: all(role_pid(journal, role) for role in CHILDREN), process, "all children run")
+            children = {role: role_pid(journal, role) for role in CHILDREN}
             yield Running(process, {SUPERVISOR: process.pid, **children}, fifo)

@@ -1,4 +1,4 @@
-"""A real OpenBao with one audit device, read in one of four ways, and a client that loads it."""
+"""A real OpenBao with one audit device, read in one of these ways, and a client that loads it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.follower import RECLAIM, sidecar
 from bench.processes import RUN, program, reading
 from bench.stdout_reader import pipe_stdout
 from standpipe.vault.server import audit_config, clean_environment, dev_command, find_bao, free_port, wait_until_ready
@@ -33,7 +34,7 @@ Answers = list[tuple[float, float]]  # when, and after how long
 def serving(way: str) -> Iterator[tuple[int, PipeStdout]]:
     """Start a server whose audit device is read in this way; yield its port and the reader's stdout."""
     directory = tempfile.mkdtemp(prefix="standpipe-bench-")
-    audit_path = f"{directory}/audit.log" if way == DIRECT else f"{directory}/fifo"
+    audit_path = f"{directory}/audit.log" if way == DIRECT or way in RECLAIM else f"{directory}/fifo"
     config = f"{directory}/openbao.hcl"
     with open(config, "w", encoding="utf-8") as file:
         file.write(audit_config(audit_path))
@@ -46,7 +47,9 @@ def serving(way: str) -> Iterator[tuple[int, PipeStdout]]:
             if way == RUN:
                 process = stack.enter_context(reading(RUN, directory, stdout.write_end, command, environment)).process
             else:
-                if way != DIRECT:
+                if way in RECLAIM:
+                    stack.enter_context(sidecar(way, audit_path, directory, stdout.write_end))
+                elif way != DIRECT:
                     stack.enter_context(reading(way, directory, stdout.write_end))
                 # Its banner goes to stdout, which is not the records' here.
                 quiet = stack.enter_context(open(messages, "ab")).fileno()

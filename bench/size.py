@@ -21,6 +21,8 @@ class Size:
     stall_seconds: float
     starts: int
     format_records: int
+    backlog_records: int
+    file_rounds: int
 
     @property
     def saturated(self) -> Load:
@@ -42,6 +44,8 @@ FULL = Size(
     stall_seconds=5,
     starts=11,
     format_records=200_000,
+    backlog_records=500_000,
+    file_rounds=3,
 )
 QUICK = Size(
     pairs=2,
@@ -51,4 +55,6 @@ QUICK = Size(
     stall_seconds=1.5,
     starts=3,
     format_records=20_000,
+    backlog_records=150_000,
+    file_rounds=1,
 )

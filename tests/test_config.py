@@ -18,7 +18,6 @@ from standpipe.config import (
     Config,
     JournalConfig,
     ShutdownConfig,
-    SourceConfig,
     StdoutSinkConfig,
     apply_flags,
     default_config,
@@ -28,6 +27,7 @@ from standpipe.config import (
 )
 from standpipe.config_keys import KEYS, NOT_IN_THIS_RELEASE, SINK_TYPES_NOT_IN_THIS_RELEASE, Key, child_names
 from standpipe.config_problem import ConfigError
+from standpipe.config_source import DEFAULT_RECLAIM, TIB, ReclaimConfig, SourceConfig
 from standpipe.errors import EXIT_USAGE, UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 DOCUMENT = (Path(__file__).parent.parent / "docs" / "configuration.md").read_text()
 
 DEFAULT = Config(
-    source=SourceConfig(fifo=None, prefix=""),
+    source=SourceConfig(fifo=None, file=None, prefix="", reclaim=ReclaimConfig("auto", 8 * MIB, TIB, None)),
     journal=JournalConfig(
         path="/var/lib/standpipe",
         segment_size_bytes=None,
@@ -86,7 +86,7 @@ shutdown: {deadline: 5s}
 """)
     )
     expected = Config(
-        source=SourceConfig(fifo="/vault/audit/pipe", prefix="@cee: "),
+        source=SourceConfig(fifo="/vault/audit/pipe", file=None, prefix="@cee: ", reclaim=DEFAULT_RECLAIM),
         journal=JournalConfig(
             path="/j",
             segment_size_bytes=MIB,
@@ -103,12 +103,26 @@ shutdown: {deadline: 5s}
     assert expected == config
 
 
+def test_every_key_of_a_file_is_read() -> None:
+    """A file as the source, and how its space is given back."""
+    config = parse_config(
+        yaml.safe_load("""
+source: {file: /vault/audit/audit.log, reclaim: {way: none, at: 64KiB, max_apparent_size: 1GiB, pid_file: /v.pid}}
+""")
+    )
+    reclaim = ReclaimConfig("none", 64 * KIB, GIB, "/v.pid")
+    assert SourceConfig(fifo=None, file="/vault/audit/audit.log", prefix="", reclaim=reclaim) == config.source
+    assert "/vault/audit/audit.log" == config.source.path
+
+
 def test_no_sink_at_all_is_allowed() -> None:
     """An empty map of sinks means journal only."""
     assert () == parse_config({"sinks": {}}).sinks
 
 
 SIZE_REMEDY = "Write a number and B, KiB, MiB, GiB or TiB, such as 64MiB"
+RECLAIM_KEYS = "Known here: way, at, max_apparent_size, pid_file."
+LESS_THAN_AT = "is less than source.reclaim.at. Use more than source.reclaim.at."
 SMALLER = "or a smaller journal.segment_size."
 USE_128KIB = f"Use 128KiB or more, {SMALLER}"
 TIME_REMEDY = "Write a number and ms, s, m, h or d, such as 20s"
@@ -131,6 +145,28 @@ TIME_REMEDY = "Write a number and ms, s, m, h or d, such as 20s"
         ("journal: {path: ''}", 'journal.path: "" is empty. Give a path, or delete the line.'),
         ('source: {fifo: "a\\0"}', 'source.fifo: "a\\x00" holds a NUL, which no path can. Give a path.'),
         ("source: {fifo: }", "source.fifo: has no value. Put it in quotes, or delete the line."),
+        ("source: {file: }", "source.file: has no value. Put it in quotes, or delete the line."),
+        ("source: {file: /a, fifo: /b}", "source.file: is given together with source.fifo. Keep one of them."),
+        ("source: {file: /a, reclaim: auto}", 'source.reclaim: "auto" is not a section. Write its keys below it.'),
+        ("source: {file: /a, reclaim: {when: 1s}}", f"source.reclaim.when: is not a key of the config. {RECLAIM_KEYS}"),
+        (
+            "source: {reclaim: {way: collapse}}",
+            'source.reclaim.way: "collapse" is not auto, punch, reopen or none. Use one of these.',
+        ),
+        ("source: {reclaim: {at: 65535B}}", 'source.reclaim.at: "65535B" is less than 64KiB. Use 64KiB or more.'),
+        (
+            "source: {reclaim: {at: 2MiB, max_apparent_size: 1MiB}}",
+            f'source.reclaim.max_apparent_size: "1MiB" {LESS_THAN_AT}',
+        ),
+        ("source: {reclaim: {at: 2TiB}}", f'source.reclaim.max_apparent_size: "1TiB" {LESS_THAN_AT}'),
+        (
+            "source: {reclaim: {pid_file: ''}}",
+            'source.reclaim.pid_file: "" is empty. Give a path, or delete the line.',
+        ),
+        (
+            "source: {fifo: /f, reclaim: {}}",
+            "source.reclaim: works with source.file only. Delete the section, or name a file.",
+        ),
         (
             'source: {prefix: "a\\n"}',
             'source.prefix: "a\\n" holds a line break, which would cut the records. Write it on one line.',
@@ -224,6 +260,8 @@ def test_a_sink_of_a_wrong_type_does_not_count_as_stdout() -> None:
         "fsync: 1h, seal_every: 366d, retain: {age: 36600d}",
         "segment_size: 4KiB, max_size: 8KiB, retain: {size: 8KiB}",
         "max_size: 1024TiB, retain: {size: 1024TiB}",
+        "}, source: {reclaim: {at: 64KiB, max_apparent_size: 64KiB}",
+        "}, source: {reclaim: {at: 1024TiB, max_apparent_size: 1024TiB}",
     ],
 )
 def test_the_bounds_themselves_are_allowed(text: str) -> None:
@@ -234,7 +272,10 @@ def test_the_bounds_themselves_are_allowed(text: str) -> None:
 def test_everything_that_is_wrong_is_told_at_once() -> None:
     """A config with several mistakes gives one line for each of them."""
     text = "journal: {fsync: 0s, max_sise: 1, retain: {age: x}}\nsinks: {a: {type: stdout, format: xml}, B: {}}\nx: 1"
+    text += "\nsource: {file: /a, fifo: /b, prefix: 1, reclaim: {at: 1B}}"
     paths = [line.split(": ")[0] for line in problems_of(text)]
+    assert ["source.file", "source.prefix", "source.reclaim.at"] == [path for path in paths if path[:6] == "source"]
+    paths = [path for path in paths if not path.startswith("source.")]
     assert ["x", "journal.max_sise", "journal.fsync", "journal.retain.age", "sinks.a.format", "sinks.B"] == paths
 
 
@@ -292,7 +333,7 @@ def test_a_config_error_is_a_usage_error() -> None:
 
 def journal_of(text: str) -> Config:
     """Return a config with these journal keys."""
-    return parse_config(yaml.safe_load(f"journal: {{{text}}}"))
+    return parse_config(yaml.safe_load(f"{{journal: {{{text}}}}}"))
 
 
 @pytest.mark.parametrize(
@@ -334,6 +375,23 @@ def test_the_fifo_is_not_the_journal_itself(fifo: str) -> None:
         resolve(config, GIB, 0)
 
 
+@pytest.mark.parametrize("file", ["/j", "/j/audit.log", "/j/segments/a", "/j//./a", "/k/../j/a"])
+def test_the_file_does_not_lie_in_the_journal(file: str) -> None:
+    """A file inside the journal's directory is refused, whichever way its path is written; one beside it is not."""
+    with pytest.raises(ConfigError, match=r"source\.file: .* lies inside the journal's directory"):
+        resolve(apply_flags(default_config(), file=file, journal="/j/"), GIB, 0)
+    resolve(apply_flags(default_config(), file=f"/elsewhere{file}", journal="/j/"), GIB, 0)
+    resolve(apply_flags(default_config(), file="/journal", journal="/j/"), GIB, 0)
+
+
+def test_every_problem_of_the_paths_is_told_at_once() -> None:
+    """What the complete settings show is told together: path and cap."""
+    config = apply_flags(journal_of("segment_size: 1GiB"), file="/var/lib/standpipe/a")
+    with pytest.raises(ConfigError) as caught:
+        resolve(config, 0, 0)
+    assert ["source.file", "journal.max_size"] == [problem.path for problem in caught.value.problems]
+
+
 @given(st.integers(min_value=128 * KIB, max_value=1 << 50))
 def test_a_default_segment_is_whole_pages_and_fits_twice(max_size: int) -> None:
     """The default segment size is a multiple of 4 KiB, within its bounds, and at most half of the cap."""
@@ -350,16 +408,51 @@ def test_flags_beat_the_file() -> None:
     """A flag replaces the file's value, and a flag that is not given leaves it."""
     config = parse_config({"source": {"fifo": "/a", "prefix": "p"}, "journal": {"path": "/j", "fsync": "2s"}})
     assert config == apply_flags(config)
-    assert replace(config, source=SourceConfig("/b", "p")) == apply_flags(config, fifo="/b")
+    assert replace(config, source=replace(config.source, fifo="/b")) == apply_flags(config, fifo="/b")
     assert replace(config, journal=replace(config.journal, path="/k")) == apply_flags(config, journal="/k")
+
+
+def test_a_source_of_the_command_line_replaces_the_files_whichever_it_is() -> None:
+    """--fifo and --file each beat both keys; where a FIFO takes a file's place, the file's reclaim goes as well."""
+    reclaim = {"way": "punch", "pid_file": "/p"}
+    fifo = parse_config({"source": {"fifo": "/a", "prefix": "p"}}).source
+    file = parse_config({"source": {"file": "/a", "prefix": "p", "reclaim": reclaim}}).source
+    configs = [replace(DEFAULT, source=source) for source in (fifo, file)]
+    by_fifo = [apply_flags(config, fifo="/b").source for config in configs]
+    assert [SourceConfig("/b", None, "p", DEFAULT_RECLAIM)] * 2 == by_fifo
+    by_file = [apply_flags(config, file="/b").source for config in configs]
+    assert [SourceConfig(None, "/b", "p", DEFAULT_RECLAIM), SourceConfig(None, "/b", "p", file.reclaim)] == by_file
+
+
+def test_a_pid_file_of_the_command_line() -> None:
+    """--pid-file beats source.reclaim.pid_file."""
+    config = parse_config({"source": {"file": "/a", "reclaim": {"at": "1MiB", "pid_file": "/p"}}})
+    expected = replace(config.source.reclaim, pid_file="/q")
+    assert expected == apply_flags(config, pid_file="/q").source.reclaim
+
+
+def test_reclaiming_a_fifo_of_the_command_line_is_a_problem() -> None:
+    """Where the file says how to reclaim and names no file, a FIFO of the command line cannot go with it."""
+    config = apply_flags(parse_config({"source": {"reclaim": {"way": "none"}}}), fifo="/f")
+    with pytest.raises(ConfigError, match=r"source\.reclaim: works with source\.file only\. Delete the section"):
+        resolve(config, GIB, 0)
+
+
+def test_two_sources_on_the_command_line_are_a_usage_error() -> None:
+    """--fifo and --file together are refused."""
+    with pytest.raises(ConfigError) as caught:
+        apply_flags(default_config(), fifo="/a", file="/b")
+    assert '--file: "/b" is given together with --fifo. Keep one of them.' == str(caught.value)
 
 
 def test_empty_flags_are_a_usage_error() -> None:
     """An empty flag, as from an unset variable, is refused; both are told at once."""
     with pytest.raises(ConfigError) as caught:
-        apply_flags(default_config(), fifo="", journal="")
+        apply_flags(default_config(), fifo="", journal="", pid_file="")
     remedy = "is empty. Give a path, or leave the flag out."
-    assert f'--fifo: "" {remedy}\n--journal: "" {remedy}' == str(caught.value)
+    assert f'--fifo: "" {remedy}\n--journal: "" {remedy}\n--pid-file: "" {remedy}' == str(caught.value)
+    with pytest.raises(ConfigError, match="--file: "):
+        apply_flags(default_config(), file="")
 
 
 # ---- whatever YAML can make
@@ -411,7 +504,7 @@ def test_no_data_raises_anything_but_a_config_error(data: object, free: int, own
         {},
         optional={
             name: st.dictionaries(st.sampled_from(child_names(name)), DATA, max_size=6)
-            for name in ("source", "journal", "journal.retain", "shutdown")
+            for name in ("source", "source.reclaim", "journal", "journal.retain", "shutdown")
         }
         | {"sinks": st.dictionaries(st.sampled_from(["a", "b", "C"]), st.dictionaries(NAMES, DATA), max_size=3)},
     )
@@ -463,29 +556,30 @@ def test_the_document_names_what_is_refused() -> None:
     assert [] == [name for name in names if f"`{name}`" not in DOCUMENT]
 
 
-def document_block(language: str) -> str:
-    """Return the document's one example in a language."""
-    (block,) = re.findall(rf"```{language}\n(.*?)```", DOCUMENT, re.DOTALL)
-    return str(block)
+def document_blocks(language: str) -> list[str]:
+    """Return the document's examples in a language."""
+    return re.findall(rf"```{language}\n(.*?)```", DOCUMENT, re.DOTALL)
 
 
-def test_the_documents_example_loads_and_uses_every_key() -> None:
-    """The example is a valid config in which every key stands."""
-    data = yaml.safe_load(document_block("yaml"))
-    assert "/vault/audit/pipe" == parse_config(data).source.fifo
+def paths_in(value: dict[str, object], path: str = "") -> list[str]:
+    """Return the path of every key, as the table of keys writes it."""
+    lists = [
+        paths_in(below, f"{path}{name}.") if isinstance(below, dict) and name != "add" else [f"{path}{name}"]
+        for name, below in value.items()
+    ]
+    return [entry.replace("sinks.console", "sinks.<name>") for entries in lists for entry in entries]
 
-    def paths(value: dict[str, object], path: str) -> list[str]:
-        lists = [
-            paths(below, f"{path}{name}.") if isinstance(below, dict) and name != "add" else [f"{path}{name}"]
-            for name, below in value.items()
-        ]
-        return [entry.replace("sinks.console", "sinks.<name>") for entries in lists for entry in entries]
 
-    assert sorted(key.path for key in KEYS) == sorted(paths(data, ""))
+def test_the_documents_examples_load_and_use_every_key() -> None:
+    """Both examples, with a FIFO and with a file, are valid configs; every key stands in one of them, and once."""
+    with_fifo, with_file = [yaml.safe_load(block) for block in document_blocks("yaml")]
+    assert "/vault/audit/pipe" == parse_config(with_fifo).source.fifo
+    assert "/vault/audit/audit.log" == parse_config(with_file).source.file
+    assert sorted(key.path for key in KEYS) == sorted(paths_in(with_fifo) + paths_in(with_file))
 
 
 def test_the_documents_problems_are_the_programs() -> None:
     """The messages that the document shows are what its wrong config gives."""
     text = "journal: {max_sise: 1GiB, fsync: 0s}\nsinks: {console: {type: stdout, format: xml}}\nobserve: {}"
     expected = sorted(f"vault.yaml: {line}" for line in problems_of(text))
-    assert expected == sorted(document_block("text").splitlines())
+    assert expected == sorted(document_blocks("text")[0].splitlines())

@@ -74,6 +74,15 @@ def test_settings_are_file_then_flags_then_disk(tmp_path: Path) -> None:
     assert expected == (config.source.fifo, journal.path, journal.max_size_bytes, journal.segment_size_bytes)
 
 
+def test_a_file_that_a_link_puts_into_the_journal_is_refused(tmp_path: Path) -> None:
+    """Where only a symbolic link or the working directory shows that the file lies in the journal, it is told too."""
+    (tmp_path / "journal").mkdir()
+    (tmp_path / "link").symlink_to("journal")
+    for file in (tmp_path / "link" / "audit.log", os.path.relpath(tmp_path / "journal" / "audit.log")):
+        with pytest.raises(ConfigError, match=r"source\.file: .* lies inside the journal's directory"):
+            load_settings(None, file=str(file), journal=str(tmp_path / "journal"))
+
+
 def test_settings_without_a_file_are_the_defaults(tmp_path: Path) -> None:
     """Without a file everything is the default, and the cap follows the volume of the journal."""
     config = load_settings(None, journal=str(tmp_path))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from standpipe.config_keys import SINK_TYPES_NOT_IN_THIS_RELEASE
 from standpipe.config_problem import ConfigError, Problem, quote
 from standpipe.config_section import Section
-from standpipe.journal.layout import Layout
+from standpipe.config_source import SourceConfig, parse_source, source_problems, with_fifo, with_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,14 +28,6 @@ SEGMENT_GRAIN_BYTES = 4 * KIB  # whole pages
 MIN_SEGMENTS = 2  # one that is being written and one that may go
 
 SINK_NAME_PATTERN = re.compile(r"[a-z0-9-]{1,63}")  # it is a file's name and a metric's label
-
-
-@dataclass(frozen=True, slots=True)
-class SourceConfig:
-    """Where the records come from. ``fifo`` is None where neither file nor flag named one."""
-
-    fifo: str | None
-    prefix: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +84,7 @@ def parse_config(data: object) -> Config:
         raise ConfigError([Problem("(whole file)", "", "is not a map of sections", "See docs/configuration.md")])
     top.check_names()
     config = Config(
-        source=_parse_source(top.below("source")),
+        source=parse_source(top.below("source")),
         journal=_parse_journal(top.below("journal")),
         sinks=_parse_sinks(top.below("sinks")) if "sinks" in top.values else DEFAULT_SINKS,
         shutdown=_parse_shutdown(top.below("shutdown")),
@@ -106,11 +97,6 @@ def parse_config(data: object) -> Config:
 def default_config() -> Config:
     """Return the settings where there is no file: journal on, one sink ``stdout``, raw."""
     return parse_config(None)
-
-
-def _parse_source(section: Section) -> SourceConfig:
-    section.check_names()
-    return SourceConfig(fifo=section.text("fifo"), prefix=section.text("prefix") or "")
 
 
 def _parse_journal(section: Section) -> JournalConfig:
@@ -216,9 +202,10 @@ def resolve(config: Config, free_bytes: int, own_bytes: int) -> Config:
     max_size_bytes = journal.max_size_bytes
     if max_size_bytes is None:
         max_size_bytes = min(DEFAULT_MAX_SIZE_BYTES, (free_bytes + own_bytes) // DEFAULT_FREE_DIVISOR)
-    problems = [_fifo_problem(config), _max_size_problem(max_size_bytes, journal.segment_size_bytes)]
-    if any(problems):
-        raise ConfigError([problem for problem in problems if problem])
+    problems = source_problems(config.source, journal.path)
+    cap_problem = _max_size_problem(max_size_bytes, journal.segment_size_bytes)
+    if problems or cap_problem:
+        raise ConfigError([*problems, *([cap_problem] if cap_problem else [])])
     segment_size_bytes = journal.segment_size_bytes or default_segment_size_bytes(max_size_bytes)
     resolved = replace(
         journal,
@@ -229,29 +216,36 @@ def resolve(config: Config, free_bytes: int, own_bytes: int) -> Config:
     return replace(config, journal=resolved)
 
 
-def _fifo_problem(config: Config) -> Problem | None:
-    """Return a problem where Vault's FIFO is the journal or its reserve: bytes would run in a circle."""
-    fifo = config.source.fifo
-    journal = config.journal.path
-    if fifo is None or PurePosixPath(fifo) not in (PurePosixPath(journal), PurePosixPath(Layout(journal).reserve)):
-        return None
-    return Problem("source.fifo", quote(fifo), "is a path of the journal itself", "Give the FIFO a path of its own")
-
-
-def apply_flags(config: Config, *, fifo: str | None = None, journal: str | None = None) -> Config:
+def apply_flags(
+    config: Config,
+    *,
+    fifo: str | None = None,
+    file: str | None = None,
+    journal: str | None = None,
+    pid_file: str | None = None,
+) -> Config:
     """Return the settings with those of the command line in place of the file's; None leaves the file's.
 
-    Raises ConfigError where a flag is empty.
+    ``fifo`` and ``file`` each replace whichever of the two the file names. Raises ConfigError where a flag is empty,
+    or both of these are given.
     """
+    flags = (("--fifo", fifo), ("--file", file), ("--journal", journal), ("--pid-file", pid_file))
     problems = [
-        Problem(flag, '""', "is empty", "Give a path, or leave the flag out")
-        for flag, value in (("--fifo", fifo), ("--journal", journal))
-        if value == ""
+        Problem(flag, '""', "is empty", "Give a path, or leave the flag out") for flag, value in flags if value == ""
     ]
+    if fifo is not None and file is not None:
+        problems.append(Problem("--file", quote(file), "is given together with --fifo", "Keep one of them"))
     if problems:
         raise ConfigError(problems)
+    source = config.source
+    if fifo is not None:
+        source = with_fifo(source, fifo)
+    if file is not None:
+        source = with_file(source, file)
+    if pid_file is not None:
+        source = replace(source, reclaim=replace(source.reclaim, pid_file=pid_file))
     return replace(
         config,
-        source=config.source if fifo is None else replace(config.source, fifo=fifo),
+        source=source,
         journal=config.journal if journal is None else replace(config.journal, path=journal),
     )

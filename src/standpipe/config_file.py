@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from standpipe.config import apply_flags, default_config, parse_config, resolve
 from standpipe.config_problem import ConfigError, Problem, show_file
+from standpipe.config_source import source_problems
 from standpipe.errors import JournalError
 
 if TYPE_CHECKING:
@@ -26,14 +28,33 @@ def load_config(path: str) -> Config:
         raise ConfigError(error.problems, where=path) from None
 
 
-def load_settings(path: str | None, *, fifo: str | None = None, journal: str | None = None) -> Config:
+def load_settings(
+    path: str | None,
+    *,
+    fifo: str | None = None,
+    file: str | None = None,
+    journal: str | None = None,
+    pid_file: str | None = None,
+) -> Config:
     """Return the complete settings of a process: file (or none), then flags, then what depends on the disk.
 
     Raises ConfigError, or JournalError where the journal's volume cannot be looked at.
     """
-    config = apply_flags(default_config() if path is None else load_config(path), fifo=fifo, journal=journal)
+    config = default_config() if path is None else load_config(path)
+    config = apply_flags(config, fifo=fifo, file=file, journal=journal, pid_file=pid_file)
     free_bytes, own_bytes = volume_bytes(config.journal.path)
-    return resolve(config, free_bytes, own_bytes)
+    resolved = resolve(config, free_bytes, own_bytes)
+    _check_real_paths(resolved)
+    return resolved
+
+
+def _check_real_paths(config: Config) -> None:
+    """Raise ConfigError where the file's name hides that it lies in the journal: a link, a relative path."""
+    if config.source.file is not None:
+        source = replace(config.source, file=os.path.realpath(config.source.file))
+        problems = source_problems(source, os.path.realpath(config.journal.path))
+        if problems:
+            raise ConfigError(problems)
 
 
 def _read(path: str) -> bytes:

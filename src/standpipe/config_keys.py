@@ -44,6 +44,7 @@ MIN_SEAL_TEXT = "1s"  # each seal is a file that stays as long as its segment
 MAX_SEAL_TEXT = "366d"
 MAX_AGE_TEXT = "36600d"  # a hundred years; more would overflow the kernel's timers
 MAX_DEADLINE_TEXT = "1d"
+MIN_RECLAIM_TEXT = "64KiB"  # each step costs an fdatasync; below this the disk would do little else
 
 KEYS: tuple[Key, ...] = (
     Key(
@@ -52,7 +53,41 @@ KEYS: tuple[Key, ...] = (
         "The FIFO that Vault's audit device writes to.",
         default_text="none; `--fifo` gives it",
     ),
+    Key(
+        "source.file",
+        Kind.PATH,
+        "The file that Vault's audit device writes to.",
+        default_text="none; `--file` gives it",
+    ),
     Key("source.prefix", Kind.TEXT, "Vault's `prefix` option: kept in raw, stripped for parsing.", default=""),
+    Key(
+        "source.reclaim.way",
+        Kind.CHOICE,
+        "How the file's disk space is given back: holes are punched, or Vault reopens its file; auto takes what works.",
+        default="auto",
+        choices=("auto", "punch", "reopen", "none"),
+    ),
+    Key(
+        "source.reclaim.at",
+        Kind.SIZE,
+        "How many captured bytes the file may take on the disk before they are given back.",
+        default="8MiB",
+        minimum=MIN_RECLAIM_TEXT,
+        maximum=MAX_SIZE_TEXT,
+    ),
+    Key(
+        "source.reclaim.max_apparent_size",
+        Kind.SIZE,
+        "Punched holes leave the file's length as it is; at this length Vault reopens its file, if it can be told to.",
+        default="1TiB",
+        maximum=MAX_SIZE_TEXT,
+    ),
+    Key(
+        "source.reclaim.pid_file",
+        Kind.PATH,
+        "Where Vault writes its process id, so that SIGHUP reaches it.",
+        default_text="none; Vault is looked for among the processes",
+    ),
     Key("journal.path", Kind.PATH, "The journal's directory.", default=DEFAULT_JOURNAL),
     Key(
         "journal.segment_size",
@@ -140,8 +175,6 @@ KEYS: tuple[Key, ...] = (
 
 NOT_IN_THIS_RELEASE: frozenset[str] = frozenset(
     {
-        "source.file",
-        "source.reclaim",
         "journal.sign_key",
         "sinks.<name>.project",
         "sinks.<name>.select",

@@ -1,4 +1,7 @@
-"""A real `standpipe run` for the tests: its stdout on a pipe that is read when a test asks, its messages in a file."""
+"""A real `standpipe run` or `sidecar` for the tests.
+
+Its stdout is on a pipe that is read when a test asks, its messages are in a file.
+"""
 
 from __future__ import annotations
 
@@ -73,24 +76,32 @@ class Place:
 
     def run(self, *command: str, before: tuple[str, ...] = (), stdin: int = subprocess.DEVNULL) -> Run:
         """Start COMMAND under `run`, itself behind the words of ``before``."""
+        return self._start(Run(self, [*self._words("run"), "--", *command], before, stdin))
+
+    def sidecar(self, *options: str, before: tuple[str, ...] = ()) -> Run:
+        """Start `sidecar` with more options, itself behind the words of ``before``."""
+        return self._start(Run(self, [*self._words("sidecar"), *options], before, subprocess.DEVNULL))
+
+    def _words(self, name: str) -> list[str]:
         self.runs += 1
-        run = Run(self, command, before, stdin)
+        return [name, "--fifo", str(self.fifo), "--journal", str(self.journal), "--config", str(self.config)]
+
+    def _start(self, run: Run) -> Run:
         self.ends.callback(run.end)
         return run
 
 
 class Run:
-    """One `standpipe run`."""
+    """One `standpipe run` or `sidecar`."""
 
-    def __init__(self, place: Place, command: tuple[str, ...], before: tuple[str, ...], stdin: int) -> None:
+    def __init__(self, place: Place, words: list[str], before: tuple[str, ...], stdin: int) -> None:
         self.place = place
         self._messages = place.directory / f"run-{place.runs}.stderr"
         self.read_end, self._write_end = os.pipe()
         fcntl.fcntl(self._write_end, fcntl.F_SETPIPE_SZ, PAGE)
-        words = ["run", "--fifo", str(place.fifo), "--journal", str(place.journal), "--config", str(place.config), "--"]
         with open(self._messages, "wb") as stderr:
             self.process = subprocess.Popen(
-                [*before, *STANDPIPE, *words, *command], stdin=stdin, stdout=self._write_end, stderr=stderr
+                [*before, *STANDPIPE, *words], stdin=stdin, stdout=self._write_end, stderr=stderr
             )
 
     @property
@@ -174,7 +185,7 @@ class Run:
 
     def end(self) -> None:
         """End everything: the supervisor, which takes its children with it, and COMMAND, which would stay."""
-        started = [int(str(m["pid"])) for m in self.messages() if m["message"] == "started"]
+        started = [int(str(m["pid"])) for m in self.messages() if m["message"] == "started" and "pid" in m]
         left = [pid for pid in started if alive(pid) and self._is_ours(pid)]
         if self.process.poll() is None:
             self.process.kill()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from standpipe.cli.run import undelivered_bytes
+from standpipe.cli.supervised import undelivered_bytes
 from standpipe.config import apply_flags, default_config
 from standpipe.errors import (
     EXIT_COMMAND_NOT_EXECUTABLE,
@@ -283,14 +283,15 @@ def test_children_die_with_a_killed_supervisor(place: Place) -> None:
 SUPERVISE_A_CAPTURE_THAT_FAILS_AT_ITS_END = """
 import os, sys
 from standpipe.observe.log import Log
-from standpipe.processes.supervise import Child, RunSettings, Supervisor
+from standpipe.processes.children import Child
+from standpipe.processes.command import CommandSupervisor, RunSettings
 def script(on_usr1):
     wait = "echo >&3; exec 3>&-; while :; do sleep 0.05; done"
     return ["/bin/sh", "-c", f"trap '{on_usr1}' USR1; trap 'exit 0' TERM; {wait}"]
 fails_once = "if mkdir failed 2> /dev/null; then exit 70; else exit 0; fi"
 children = [Child("capture", script(fails_once)), Child("keep", script("exit 0")), Child("ship", script("exit 0"))]
-settings = RunSettings("fifo", "reserve", ["sh", "-c", "exit 3"], os.environ, 20.0)
-sys.exit(Supervisor(settings, children, lambda: 0, Log("run")).run())
+settings = RunSettings(("fifo", "reserve"), ["sh", "-c", "exit 3"], os.environ, 20.0)
+sys.exit(CommandSupervisor(settings, children, lambda: 0, Log("run")).run())
 """
 
 
@@ -305,11 +306,12 @@ def test_a_capture_that_fails_while_it_drains_is_started_again(place: Place) -> 
 SUPERVISE_AN_UNREADABLE_JOURNAL = """
 import os, sys
 from standpipe.observe.log import Log
-from standpipe.processes.supervise import Child, RunSettings, Supervisor
+from standpipe.processes.children import Child
+from standpipe.processes.command import CommandSupervisor, RunSettings
 ready = ["/bin/sh", "-c", "trap 'exit 0' USR1 TERM; echo >&3; exec 3>&-; while :; do sleep 0.05; done"]
 children = [Child(role, ready) for role in ("capture", "keep", "ship")]
-settings = RunSettings("fifo", "reserve", ["sh", "-c", "exit 3"], os.environ, 5.0)
-sys.exit(Supervisor(settings, children, lambda: None, Log("run")).run())
+settings = RunSettings(("fifo", "reserve"), ["sh", "-c", "exit 3"], os.environ, 5.0)
+sys.exit(CommandSupervisor(settings, children, lambda: None, Log("run")).run())
 """
 
 
@@ -335,11 +337,12 @@ def test_an_unreadable_cursor_makes_the_lag_unknown(tmp_path: Path) -> None:
 SUPERVISE_A_MISSING_KEEP = """
 import os, sys
 from standpipe.observe.log import Log
-from standpipe.processes.supervise import Child, RunSettings, Supervisor
+from standpipe.processes.children import Child
+from standpipe.processes.command import CommandSupervisor, RunSettings
 ready = ["/bin/sh", "-c", "echo >&3; exec 3>&-; exec sleep 1000"]
 children = [Child("capture", ready), Child("keep", [sys.argv[1]]), Child("ship", ready)]
-settings = RunSettings("fifo", "reserve", ["sleep", "1000"], os.environ, 0.1)
-sys.exit(Supervisor(settings, children, lambda: 0, Log("run")).run())
+settings = RunSettings(("fifo", "reserve"), ["sleep", "1000"], os.environ, 0.1)
+sys.exit(CommandSupervisor(settings, children, lambda: 0, Log("run")).run())
 """
 
 
@@ -362,6 +365,35 @@ def test_a_program_that_cannot_be_started_is_tried_again(place: Place) -> None:
     finally:
         process.kill()
         process.wait()
+
+
+SUPERVISE_A_CAPTURE_THAT_SIGNALS = """
+import os, sys
+from standpipe.observe.log import Log
+from standpipe.processes.children import Child
+from standpipe.processes.command import CommandSupervisor, RunSettings
+hup, live = "kill -HUP $PPID", "while kill -0 $PPID; do sleep 0.05; done"
+until = "while kill -0 $PPID && ! [ -e listening ]; do sleep 0.05; done"
+script = f"trap '{hup}; exit 0' USR1; {hup}; echo >&3; exec 3>&-; {until}; {hup}; {live}"
+other = ["/bin/sh", "-c", f"trap 'exit 0' USR1 TERM; echo >&3; exec 3>&-; {live}"]
+children = [Child("capture", ["/bin/sh", "-c", script]), Child("keep", other), Child("ship", other)]
+vault = f"trap 'echo got HUP >&2; exit 3' HUP; echo > listening; {live}"
+settings = RunSettings((), ["sh", "-c", vault], os.environ, 20.0)
+sys.exit(CommandSupervisor(settings, children, lambda: 0, Log("run")).run())
+"""
+
+
+def test_captures_sighup_reaches_a_living_command(place: Place) -> None:
+    """The SIGHUP by which capture has Vault reopen its file reaches COMMAND; before it and after it, nothing happens.
+
+    Where the source is a file, no pipe is made.
+    """
+    command = [sys.executable, "-c", SUPERVISE_A_CAPTURE_THAT_SIGNALS]
+    before = set(place.directory.iterdir())
+    finished = subprocess.run(command, cwd=place.directory, capture_output=True, check=False, timeout=60)
+    assert 3 == finished.returncode
+    assert 1 == finished.stderr.count(b"got HUP")
+    assert {place.directory / "listening"} == set(place.directory.iterdir()) - before
 
 
 # The end.

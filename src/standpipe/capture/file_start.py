@@ -38,6 +38,7 @@ class FileStart:
         self._report = report
         self._boot_id = boot.current_boot_id()
         self._tail = JournalTail(layout)
+        _undo_half_rename(path)
         self._generations = Generations(path, report.log)
         self._found: Found | None = None
         stored = load(layout.source)
@@ -159,3 +160,19 @@ class FileStart:
                 if numbered and known.end == file.size and fits_mark(file.descriptor, known.marks[-1]):
                     capture.hand_over_left(self._generations.take(file), known)
                     break
+
+
+def _undo_half_rename(path: str) -> None:
+    """Remove our name for a file that still has its own: where a rename is a link and an unlink, a kill came between.
+
+    Raises OSError.
+    """
+    directory, live = os.path.split(os.path.realpath(path))
+    try:
+        number = os.stat(f"{directory}/{live}").st_ino
+        ours = [name for name in os.listdir(directory) if is_ours(live, name)]
+    except FileNotFoundError:
+        return
+    for name in ours:
+        if os.lstat(f"{directory}/{name}").st_ino == number:
+            os.unlink(f"{directory}/{name}")

@@ -58,13 +58,25 @@ class Report:
             "copy": copy.path if copy is not None else None,
         }
         self.note(kinds.TRUNCATED, end, 0, detail)
-        self.log.error("the audit log was truncated by somebody else", **detail, journal_offset=end)
+        self.log.error(
+            "the audit log was truncated by somebody else",
+            path=path,
+            source_offset=position,
+            journal_offset=end,
+            lost_bytes=detail["lost_bytes"],
+            copy=detail["copy"],
+        )
 
     def rolled_back(self, path: str, position: int, to: int, end: int) -> None:
         """Tell that the file lost bytes in a power loss which the journal still has."""
         detail: dict[str, object] = {"path": path, "source_from": to, "source_to": position, "lost_bytes": 0}
         self.note(kinds.SOURCE_ROLLED_BACK, end, 0, detail)
-        self.log.warning("the audit log lost bytes in a power loss; the journal has them", **detail, journal_offset=end)
+        self.log.warning(
+            "the audit log lost bytes in a power loss; the journal has them",
+            path=path,
+            source_offset=to,
+            journal_offset=end,
+        )
 
     def lost(self, path: str, position: int, end: int) -> None:
         """Tell that the file that was followed is nowhere."""
@@ -72,7 +84,8 @@ class Report:
         self.note(kinds.SOURCE_LOST, end, 0, detail)
         self.log.error(
             "the file that was being followed has gone; what it got after this offset is lost",
-            **detail,
+            path=path,
+            source_offset=position,
             journal_offset=end,
         )
 
@@ -80,7 +93,9 @@ class Report:
         """Tell that a file began with bytes that are none."""
         detail: dict[str, object] = {"path": path, "source_from": 0, "source_to": skipped}
         self.note(kinds.SOURCE_HOLE, end, 0, detail)
-        self.log.warning("the file begins with a hole or NUL bytes, which are passed over", **detail)
+        self.log.warning(
+            "the file begins with a hole or NUL bytes, which are passed over", path=path, source_offset=skipped
+        )
 
     def torn_end(self, path: str, end: int) -> None:
         """Tell that a file's last line had no end, and that we end it with a newline of our own."""

@@ -51,6 +51,7 @@ class Punching:
         self._new: Target | None = None
         self._target: Target | None = None
         self._told = ""
+        self.wanted_end = 0  # of the journal: the other thread wants everything before it on the disk
 
     # For the thread that follows the file.
 
@@ -75,6 +76,8 @@ class Punching:
 
     def step(self, syncer: Syncer) -> None:
         """Give space back when there is enough of it."""
+        if self.wanted_end > syncer.safe_end:
+            syncer.make_safe()
         if self._new is not None:
             old, self._target, self._new = self._target, self._new, None
             if old is not None:

@@ -33,7 +33,14 @@ class Reclaim:
         """Do one thing at most, and wait for nothing."""
         if self._reopen is not None:
             self._reopen.unlink_finished(left, self._syncer.safe_until)
+            self._want_safe(self._reopen.needed_end(left))
             self._reopen.step(current, end, line_open=line_open)
+
+    def _want_safe(self, end: int) -> None:
+        """Have the journal synced up to an offset now: what waits for it takes room until then."""
+        if end > max(self._punching.wanted_end, self._syncer.safe_until):
+            self._punching.wanted_end = end
+            self._syncer.wake()
 
     def is_under_way(self, current: Followed) -> bool:
         """Tell whether we renamed the file that is followed, so that its name's absence is no news."""

@@ -159,6 +159,11 @@ class Reopen:
         self._report.note(kinds.RECLAIM_STOPPED, end, 0, {"path": self._path, "reason": reason})
         self._report.log.error("the audit log's disk space cannot be given back", path=self._path, reason=reason)
 
+    def needed_end(self, lefts: list[Left]) -> int:
+        """Return the journal's offset up to which its bytes must be on disk before all that we renamed may go."""
+        live = os.path.basename(self._live())
+        return max((left.journal_end for left in lefts if is_ours(live, os.path.basename(left.file.path))), default=0)
+
     def unlink_finished(self, lefts: list[Left], safe_end: int) -> None:
         """Unlink the files that we renamed and that nobody needs any more."""
         now = self._clock()

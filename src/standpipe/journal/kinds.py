@@ -19,4 +19,4 @@ SOURCE_HOLE = "source-hole"  # the file began with a hole or NUL bytes, which ar
 SOURCE_DELETED = "source-deleted"  # Vault goes on writing into a file that has no name any more; it is still captured
 RECLAIM_STOPPED = "reclaim-stopped"  # the file's disk space cannot be given back
 
-GAP_KINDS = (POWER_LOSS, DROPPED, IO_ERROR)  # these may have lost bytes; seals name them
+GAP_KINDS = (POWER_LOSS, DROPPED, IO_ERROR, TRUNCATED, SOURCE_LOST)  # these may have lost bytes; seals name them

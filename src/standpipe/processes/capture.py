@@ -43,9 +43,10 @@ COMMAND = Command(
     "Moves bytes from a FIFO (through the reserve) or from a live file into a journal, exactly once, whatever kills it."
     " 'standpipe run' and 'standpipe sidecar' start this process by themselves; alone it is for people who have a"
     " supervisor of their own."
-    " SIGTERM, or Ctrl-C: take what the FIFO still gets until its last writer has gone, or --deadline has passed; then"
-    " sync, and exit. SIGUSR1: the writer is known to be dead; take what the pipes hold, sync, and exit. Whatever ends"
-    " it, no byte is lost while another process, 'standpipe hold' for example, keeps both pipes open.",
+    " SIGTERM, or Ctrl-C: take what still comes until the last writer has gone, or --deadline has passed; then"
+    " sync, and exit. SIGUSR1: the writer is known to be dead; take what there is, sync, and exit. Whatever ends"
+    " it, no byte is lost: from a file never, from a FIFO not while another process, 'standpipe hold' for example,"
+    " keeps both pipes open.",
     options=(
         Option("fifo", "PATH", "Vault's audit FIFO; created with mode 0600 where it is missing. This or --file."),
         Option("file", "PATH", "The file that Vault's audit device appends to; need not be there yet."),
@@ -106,7 +107,10 @@ COMMAND = Command(
     ),
     exit_codes=(
         ("0", "Everything that was captured is on disk."),
-        ("2", "The source or the journal cannot be used, another capture is running, or bytes stayed in the pipes."),
+        (
+            "2",
+            "Source or journal cannot be used, another capture runs, bytes stay in the pipes, or the position is lost.",
+        ),
         ("64", "The command line is wrong; nothing was touched."),
         ("70", "A fault of standpipe itself, which a restart may mend; nothing is lost by it."),
     ),
@@ -114,6 +118,10 @@ COMMAND = Command(
         (
             "standpipe capture --fifo /vault/audit/pipe --journal /var/lib/standpipe",
             "Fill a journal until SIGTERM. Vault waits at the cap of 10 GiB.",
+        ),
+        (
+            "standpipe capture --file /vault/audit/audit.log --journal /srv/audit",
+            "Follow a live file, and give its disk space back.",
         ),
         (
             "standpipe capture --fifo /vault/audit/pipe --journal /srv/audit --max-size 2GiB",

@@ -45,11 +45,12 @@ class Holders:
 class _State:
     """What /proc/<pid>/stat tells of a process."""
 
-    __slots__ = ("ended", "kernel_thread", "start_ticks")
+    __slots__ = ("ended", "kernel_thread", "parent", "start_ticks")
 
     def __init__(self, text: bytes) -> None:
         fields = text[text.rindex(b")") + 2 :].split()  # the name before it may hold blanks and brackets
         self.ended = fields[0] in (b"Z", b"X")
+        self.parent = int(fields[1])
         self.kernel_thread = bool(int(fields[6]) & PF_KTHREAD)
         self.start_ticks = int(fields[19])  # since the boot
 
@@ -244,6 +245,12 @@ def catches_hangup(pid: int) -> bool:
     return True
 
 
+def _children(pid: int) -> list[int]:
+    """Return a process's children: where it is the supervisor of `run`, it passes the signal on to one of them."""
+    states = {int(name): _read(f"/proc/{name}/stat") for name in os.listdir("/proc") if name.isdigit()}
+    return [child for child, text in states.items() if text is not None and _State(text).parent == pid]
+
+
 class Reloader:
     """How SIGHUP reaches Vault: a process that was named, a pid file, or the one server that /proc shows."""
 
@@ -286,9 +293,10 @@ class Reloader:
         why_not = _why_not_signal(pid)
         if why_not:
             return why_not
-        fifo = waits_for_fifo(pid)
-        if fifo is not None:
-            return f"process {pid} waits for the reader of the FIFO {fifo}, which is full: SIGHUP would hang it"
+        for process in (pid, *_children(pid)):
+            fifo = waits_for_fifo(process)
+            if fifo is not None:
+                return f"process {process} waits for the reader of the FIFO {fifo}, which is full: SIGHUP would hang it"
         try:
             os.kill(pid, signal.SIGHUP)
         except OSError as error:
