@@ -43,24 +43,30 @@ class Entry(NamedTuple):
 
     target: str  # "module:attribute"; empty for a command that is dispatched before this module
     summary: str
-    unable_status: int = EXIT_UNABLE  # what EXIT_UNABLE becomes: `run` gives COMMAND's own status room
+    unable_status: int = EXIT_UNABLE  # what EXIT_UNABLE becomes where nothing was started yet: see `run`, `sidecar`
 
 
 COMMANDS: dict[str, Entry] = {
     "relay": Entry("", "Copy a FIFO to stdout, without a journal: the safe `cat <>`."),
     "run": Entry("standpipe.cli.run:command", "Supervise Vault, with its audit log on stdout.", EXIT_RUN_FAILED),
+    "sidecar": Entry(
+        "standpipe.cli.sidecar:command", "Do the same beside a Vault that somebody else runs.", EXIT_RUN_FAILED
+    ),
     "hold": Entry("", "Keep pipes open, so that nothing in them is lost."),
     "capture": Entry("", "Move a FIFO's bytes into the journal (a child of run)."),
     "keep": Entry("standpipe.cli.keep:command", "Seal, compress and retain segments (a child of run)."),
     "ship": Entry("standpipe.cli.ship:command", "Deliver the journal to the sinks (a child of run)."),
     "status": Entry("standpipe.cli.status:command", "Show what is captured, delivered and retained."),
     "verify": Entry("standpipe.cli.verify:command", "Prove that nothing is missing or altered."),
+    "rotate": Entry("standpipe.cli.rotate:command", "Rotate a live audit.log without loss, beside another shipper."),
+    "check": Entry("standpipe.cli.check:command", "Tell what will not work, before it does not."),
     "demo": Entry("standpipe.cli.demo:command", "Show it all on a real server, in half a minute."),
 }
 
 EPILOG = """\b
 Examples:
   standpipe run --fifo /vault/audit/pipe -- vault server -config /vault/config
+  standpipe sidecar --fifo /vault/audit/pipe
   standpipe relay /vault/audit/pipe
   standpipe status --journal /var/lib/standpipe --json
   standpipe verify --journal /var/lib/standpipe

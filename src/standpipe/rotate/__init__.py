@@ -1,0 +1,1 @@
+"""A lossless stand-in for logrotate's copytruncate, for people who keep their own shipper."""
