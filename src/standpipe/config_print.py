@@ -6,23 +6,40 @@ pid file, a sink's start that nobody chose.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import yaml
 
 from standpipe.config import size_text
-from standpipe.units import DURATION_UNITS
+from standpipe.units import DURATION_UNITS, MAX_DIGITS
 
 if TYPE_CHECKING:
     from standpipe.config import Config, JournalConfig, StdoutSinkConfig
     from standpipe.config_source import SourceConfig
 
 
+LINE_WIDTH = 1 << 30  # columns; a folded text is hard to read and to copy
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts that cannot be seen as they are in double quotes, with escapes: PyYAML folds some line breaks."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"')
+
+
+_Dumper.add_representer(str, _text)
+
+
 def duration_text(seconds: float) -> str:
-    """Return a time as the config writes it, in the largest unit that keeps it whole, and exact."""
+    """Return a time as the config writes it, in the largest unit that keeps it whole; exact from a millisecond on."""
     milliseconds = round(seconds * DURATION_UNITS["s"])
     if milliseconds / DURATION_UNITS["s"] != seconds:
-        return f"{seconds:.17f}".rstrip("0") + "s"  # a float has at most 17 digits that matter, and repr may use 1e-07
+        return (
+            f"{Decimal(repr(seconds)):f}"[: MAX_DIGITS + 1] + "s"
+        )  # repr has at most 17 digits; 1e-07 is no time here
     for unit in ("d", "h", "m", "s"):
         if milliseconds and milliseconds % DURATION_UNITS[unit] == 0:
             return f"{milliseconds // DURATION_UNITS[unit]}{unit}"
@@ -37,7 +54,7 @@ def as_yaml(config: Config) -> str:
         "sinks": {sink.name: _sink(sink) for sink in config.sinks},
         "shutdown": {"deadline": duration_text(config.shutdown.deadline_seconds)},
     }
-    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, default_flow_style=False)
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=LINE_WIDTH)
 
 
 def _source(source: SourceConfig) -> dict[str, object]:

@@ -8,26 +8,39 @@ from dataclasses import fields
 
 import pytest
 
+from standpipe.capture.checks import source_checks
+from standpipe.cli.check_text import as_json as check_as_json
 from standpipe.cli.main import COMMANDS
 from standpipe.config_keys import KEYS, NOT_IN_THIS_RELEASE
+from standpipe.config_source import DEFAULT_RECLAIM, SourceConfig
 from standpipe.demo.result import PhaseResult, Result
 from standpipe.evidence.journal_check import Damage, Findings
 from standpipe.evidence.recorded_gaps import RecordedGap
 from standpipe.evidence.verdict_text import as_json as verify_as_json
+from standpipe.journal.checks import Limits, journal_checks
 from standpipe.journal.cursor import Cursor
 from standpipe.journal.identity import Identity
 from standpipe.journal.incidents import format_incident
 from standpipe.journal.layout import Layout
 from standpipe.journal.seal import Gap, Seal, encode_seal
 from standpipe.observe.log import format_line
-from standpipe.observe.status_text import JournalStatus, ProcessStatus, SinkStatus, SourceStatus, Status
+from standpipe.observe.status_text import (
+    JournalStatus,
+    ProcessStatus,
+    ReclaimStatus,
+    SinkStatus,
+    SourceStatus,
+    Status,
+)
 from standpipe.observe.status_text import as_json as status_as_json
+from standpipe.preflight import STATES, failed
 from standpipe.records.envelope import gcp_line, json_line
 from standpipe.records.framing import parse_line
 from tests.docs import program
 from tests.docs.pages import DOCS, PAGES, Block, blocks, codes, first_codes, prose, section, table_headed, tables
 
 COMMANDS_PAGE = DOCS / "commands.md"
+CHECK_PAGE = DOCS / "check.md"
 JSON_PAGE = DOCS / "json.md"
 FORMAT_PAGE = DOCS / "on-disk-format.md"
 INCIDENTS_PAGE = DOCS / "incidents.md"
@@ -61,7 +74,7 @@ FINDINGS = Findings(
 )
 STATUS = Status(
     JournalStatus("j", "/j", 0, 1, 1, 1, None),
-    SourceStatus(None, None, None, None, None, None, None),
+    SourceStatus(None, None, None, None, None, None, None, reclaim=ReclaimStatus("punch", "r")),
     {"stdout": SinkStatus(None, None, None, None, "missing")},
     {"torn": 1},
     {"ship": ProcessStatus(None, alive=False)},
@@ -159,6 +172,20 @@ def test_status_json() -> None:
 def test_verify_json() -> None:
     """Each key of `verify --json`, in its order."""
     assert key_paths(verify_as_json(FINDINGS)) == documented("verify --json")
+
+
+def test_check_json() -> None:
+    """Each key of `check --json`, in its order."""
+    assert key_paths(check_as_json([failed("source", "f", "r")])) == documented("check --json")
+
+
+def test_check_page() -> None:
+    """docs/check.md describes every check, in their order, and every state."""
+    text = CHECK_PAGE.read_text()
+    source = SourceConfig(None, "/f", "", DEFAULT_RECLAIM)
+    checks = [*source_checks(source, "/j"), *journal_checks(Layout("/j"), Limits(1, 1, 1, 1))]
+    assert [codes(row[0])[0] for row in table_headed(text, "check")] == ["config", *(check.name for check in checks)]
+    assert [codes(row[0])[0] for row in table_headed(text, "state")] == list(STATES)
 
 
 def test_demo_json() -> None:

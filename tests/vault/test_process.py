@@ -15,6 +15,7 @@ from standpipe.errors import SourceError
 from standpipe.vault.process import (
     PROGRAMS,
     Reloader,
+    _children,
     catches_hangup,
     find_servers,
     holders,
@@ -528,6 +529,17 @@ def test_nothing_is_sent_while_a_fifo_is_full(tmp_path: Path, fifo: int) -> None
         assert "" == reloader.reload()
         assert "hup" == process.line()
         assert [] == process.rest()
+
+
+def test_a_full_fifo_of_a_child_counts(tmp_path: Path, fifo: int) -> None:
+    """Under `run` the signal goes to the supervisor, and the FIFO is Vault's, which is its child."""
+    script = 'trap "echo hup" HUP; exec 3<&0; sh -c "read end" <&3 9>"$0" &'
+    with shell(script, tmp_path / "pipe") as process:
+        fill(fifo)
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not any(map(waits_for_fifo, _children(process.pid))):
+            assert time.monotonic() < deadline, "the child has not opened the FIFO"
+        assert f"the FIFO {tmp_path / 'pipe'}, which is full" in Reloader(process.pid, None).reload()
 
 
 def test_a_process_that_the_signal_would_end_is_spared() -> None:

@@ -39,15 +39,19 @@ class FileStart:
         self._boot_id = boot.current_boot_id()
         self._tail = JournalTail(layout)
         _undo_half_rename(path)
-        self._generations = Generations(path, report.log)
+        self._generations = Generations(path, report)
         self._found: Found | None = None
         stored = load(layout.source)
         self._rebooted = stored is not None and stored.boot_id != self._boot_id
         self.store = SourceStore(layout.source, stored if stored is not None else self._rebuild())
         source_map = self.store.map
-        source_map.path, source_map.boot_id = path, self._boot_id
-        source_map.forget_after(self._tail.end)
-        self._end = self._tail.end + (1 if source_map.owes_newline(self._tail.end) else 0)
+        source_map.path = path
+        # A start that skipped addresses may have said already what goes on after them, and then been killed.
+        begun = self._tail.begun
+        self._goes_on_after_gap = begun > self._tail.end and source_map.has_pair_at(begun)
+        end = begun if self._goes_on_after_gap else self._tail.end
+        source_map.forget_after(end)
+        self._end = end + (1 if source_map.owes_newline(end) else 0)
         self._known = source_map.current
         self._position = self._known.position_at(self._end) if self._known is not None else 0
         if self._known is not None:
@@ -70,7 +74,8 @@ class FileStart:
                 fresh.leave(before, mark_at(older.descriptor, older.size))
         known = SourceFile(found.file.inode, found.file.birth_time)
         known.add_mark(mark_at(found.file.descriptor, found.position))
-        fresh.begin(known, found.position, self._tail.end)
+        proven = len(self._tail.last(self._tail.end, PROOF_BYTES))  # a file that is cut next is compared with these
+        fresh.begin(known, found.position - proven, self._tail.end - proven)
         self._report.log.warning(
             "source.json was lost; the position was found by the journal's last bytes",
             path=found.file.path,
@@ -91,11 +96,13 @@ class FileStart:
     def begin(self, capture: FileCapture, end: int) -> None:
         """Let capture go on. end: the journal's end after its recovery. Raises OSError."""
         skipped = end > self._end
+        # Not before: a start that is killed must leave it to the next one to see that the power was lost.
+        self.store.map.boot_id = self._boot_id
         proof = b""
         if self._known is not None:
             source, _ = self._known.pairs[-1]
             proof = self._tail.last(self._tail.end, min(PROOF_BYTES, max(0, self._position - source)))
-        line_open = not skipped and self._tail.last(self._tail.end, 1) not in (b"", b"\n")
+        line_open = not (skipped or self._goes_on_after_gap) and self._tail.last(self._tail.end, 1) not in (b"", b"\n")
         capture.begin(end, line_open=line_open, proof=proof)
         self._hand_over_finished(capture)
         if self._known is not None:
@@ -113,8 +120,10 @@ class FileStart:
         file = found.file
         if found.how in (SAME, MOVED):
             known.inode, known.birth_time = file.inode, file.birth_time
-            position = self._line_start(file, found.position) if skipped else found.position
+            position = found.position
             if skipped:
+                position = position if self._goes_on_after_gap else self._line_start(file, position)
+                known.add_mark(mark_at(file.descriptor, position))
                 self.store.map.begin(known, position, end)
             capture.go_on(file, known, position, found.then)
         elif found.how == CUT and self._rebooted:

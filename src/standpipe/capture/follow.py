@@ -24,7 +24,7 @@ from standpipe.capture.generation_names import is_ours
 from standpipe.capture.generations import Generations, open_gzipped
 from standpipe.capture.journal_tail import JournalTail
 from standpipe.capture.lease import is_unused
-from standpipe.capture.proof import PROOF_BYTES, skip_nothing
+from standpipe.capture.proof import PROOF_BYTES, mark_at, skip_nothing
 from standpipe.capture.regular_file import why_not_regular
 from standpipe.capture.source_map import Mark, SourceFile
 from standpipe.journal.watch import DirectoryWatch
@@ -74,6 +74,7 @@ class FileCapture:
         self._clock = clock
         self._watch: DirectoryWatch | None = None
         self._current: Followed | None = None
+        self._begun = False  # another file was begun in this turn, and may have bytes
         self._left: list[Left] = []
         self._then: list[str] = []  # compressed generations that come before everything else
         self._proof = bytearray(PROOF_BYTES)  # the bytes before the position
@@ -102,6 +103,7 @@ class FileCapture:
 
     def resume_at(self, file: OpenFile, known: SourceFile, position: int) -> None:
         """Follow a file from another position than the one where it was left."""
+        known.add_mark(mark_at(file.descriptor, position))  # nothing in the journal will prove it before the next byte
         self._close_line_before(lambda journal: self._store.map.begin(known, position, journal))
         self._follow(file, known, position)
 
@@ -110,6 +112,7 @@ class FileCapture:
         self._left.append(Left(file, known, 0, self._clock()))
 
     def _follow(self, file: OpenFile, known: SourceFile, position: int) -> None:
+        self._begun = True
         self._current = Followed(file, known, position)
         self._moved_at = self._clock()
         self._proof_length = self._read_before(self._current, self._proof)
@@ -120,7 +123,11 @@ class FileCapture:
     def run(self, finished: Callable[[], bool]) -> None:
         """Copy until finished() says so; it is asked after every turn."""
         while not finished():
-            self._wait(self.pump())
+            moved = self.pump()
+            if self._begun:
+                self._begun = False
+            else:
+                self._wait(moved)
 
     def pump(self) -> int:
         """Do one turn without waiting for more; return the bytes copied."""
@@ -208,7 +215,7 @@ class FileCapture:
 
     def _find_again(self, current: Followed) -> None:
         """Go on after a truncation: in a copy, where the file was cut, or at its new beginning."""
-        generations = Generations(self._path, self._report.log)
+        generations = Generations(self._path, self._report)
         tail = JournalTail(self._layout)
         try:
             found = find_again(generations, current.known, current.position, tail, self._layout.root)
@@ -272,6 +279,7 @@ class FileCapture:
             unlinked = not os.fstat(current.file.descriptor).st_nlink
             if not self._reclaim.is_under_way(current):
                 self._report.missing(self._path, current.file, unlinked=unlinked, end=self.end)
+            self._consider_next(current)  # a generation that never had this name while we looked
             return
         except OSError as error:
             self._report.unreachable(self._path, error)
@@ -286,13 +294,15 @@ class FileCapture:
         self._consider_next(current)
 
     def _consider_next(self, current: Followed) -> None:
-        generations = Generations(self._path, self._report.log)
+        generations = Generations(self._path, self._report)
         try:
             followed = [current.file, *(left.file for left in self._left)]
             arrivals = self._compressed(generations) or find_arrivals(generations, self._store.map, followed)
-            if not arrivals:
+            arrival = next((arrival for arrival in arrivals if arrival.has_bytes), None)
+            if arrival is None:  # an empty file is followed only where Vault will write to it
+                arrival = next((arrival for arrival in arrivals if arrival.file.path == self._path), None)
+            if arrival is None:
                 return
-            arrival = next((arrival for arrival in arrivals if arrival.has_bytes), arrivals[-1])
             what = decide(
                 next_has_bytes=arrival.has_bytes,
                 ends_line=not self._line_open,
@@ -327,7 +337,7 @@ class FileCapture:
                 self._report.not_regular(self._path, kind)
         except OSError as error:
             self._report.unreachable(self._path, error)
-        generations = Generations(self._path, self._report.log)
+        generations = Generations(self._path, self._report)
         try:
             arrivals = find_arrivals(generations, self._store.map, [left.file for left in self._left])
             arrival = next((arrival for arrival in arrivals if arrival.has_bytes), None)

@@ -25,6 +25,8 @@ class Report:
         self._wall_clock = wall_clock
         self._queue = IncidentQueue(incidents_path)
         self._state = ""
+        self._no_way = ""
+        self._refused: dict[str, int | None] = {}
         self._lock = _thread.allocate_lock()  # both threads of capture tell of things
 
     def flush(self) -> None:
@@ -141,6 +143,18 @@ class Report:
         """Tell that the path cannot be looked at, or leads nowhere."""
         if self._enter(f"unreachable {error.errno}"):
             self.log.warning("waiting for the audit log", path=path, error=error.strerror)
+
+    def cannot_open(self, path: str, error: OSError) -> None:
+        """Tell that a file cannot be opened; again only when it is another file, or for another reason."""
+        if self._refused.get(path) != error.errno:
+            self._refused[path] = error.errno
+            self.log.warning("an audit log cannot be opened", path=path, error=error.strerror)
+
+    def no_way(self, reason: str) -> None:
+        """Tell that the file's space cannot be given back here; each reason once."""
+        if reason != self._no_way:
+            self._no_way = reason
+            self.log.error("the audit log's disk space is not given back: it will fill its volume", reason=reason)
 
     def not_regular(self, path: str, kind: str) -> None:
         """Tell that the path leads to something that is no file."""

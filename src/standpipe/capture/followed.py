@@ -30,13 +30,15 @@ class Followed:
 class Left:
     """A file that was read to its end, still open in case that it grows once more.
 
-    journal_end: the journal's end when it was left; rests_since: monotonic seconds.
+    journal_end: the journal's end when it was left; rests_since: monotonic seconds; looked_at: the same, when it was
+    last looked at whether it may be unlinked.
     """
 
-    __slots__ = ("file", "journal_end", "known", "rests_since")
+    __slots__ = ("file", "journal_end", "known", "looked_at", "rests_since")
 
     def __init__(self, file: OpenFile, known: SourceFile, journal_end: int, rests_since: float) -> None:
         self.file = file
         self.known = known
         self.journal_end = journal_end
         self.rests_since = rests_since
+        self.looked_at = float("-inf")

@@ -10,15 +10,15 @@ from standpipe.capture.unpacked import unpack_gzip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from standpipe.observe.log import Log
+    from standpipe.capture.follow_report import Report
 
 
 class Generations:
     """The candidates of one look. `close` closes all that nobody has taken."""
 
-    def __init__(self, path: str, log: Log) -> None:
+    def __init__(self, path: str, report: Report) -> None:
         """Open them, the live file last. Raises OSError where the directory cannot be read."""
-        self._log = log
+        self._report = report
         self.files: list[OpenFile] = []
         seen: set[tuple[int, int]] = set()
         live = self._open(path, follow_symlink=True)
@@ -43,7 +43,7 @@ class Generations:
         try:
             return open_regular(path, follow_symlink=follow_symlink)
         except OSError as error:
-            self._log.warning("a file beside the audit log cannot be opened", path=path, error=error.strerror)
+            self._report.cannot_open(path, error)
             return None
 
     def gzipped(self) -> list[str]:

@@ -27,6 +27,7 @@ class JournalTail:
         self._pieces: list[tuple[int, int, int]] = []  # (start, end, descriptor), oldest first
         raw = list_raw_segments(layout)[-SEGMENTS_MAX:]
         self.end = _sealed_end(layout)  # of what was ever captured, as far as it survived
+        self.begun = raw[-1].base if raw and not raw[-1].size else 0  # where a segment begins that has no byte yet
         bound = None  # the base of the next segment, which beats what a failed one has from there on
         for segment in reversed(raw):
             end = segment.base + segment.size

@@ -81,8 +81,9 @@ def common_end(descriptor: int, file: SourceFile, position: int, tail: JournalTa
             return _last_fitting_mark(descriptor, file, high)
         theirs = read_range(descriptor, start, high)
         common = _common_length(ours, theirs)
-        if common and (common == len(ours) or b"\n" in ours[:common]):
-            return start + common + (_common_after(descriptor, file, start + common, top, tail))
+        if _is_proof(ours[:common], at_file_start=start == 0):
+            end = start + common + _common_after(descriptor, file, start + common, top, tail)
+            return end if end == top else _line_start(descriptor, low, end)
         high = start
     return _last_fitting_mark(descriptor, file, low)
 
@@ -93,6 +94,21 @@ def _common_after(descriptor: int, file: SourceFile, start: int, top: int, tail:
     end = min(start + PROOF_BYTES, top)
     ours = tail.between(journal + start - source, journal + end - source) or b""
     return _common_length(ours, read_range(descriptor, start, end))
+
+
+def _is_proof(common: bytes, *, at_file_start: bool) -> bool:
+    """Tell whether equal bytes hold a whole line, or are as many as are ever compared.
+
+    One newline is not enough where they may begin inside a line: all records end alike, too.
+    """
+    return len(common) == PROOF_BYTES or common.count(b"\n") >= (1 if at_file_start else 2)
+
+
+def _line_start(descriptor: int, low: int, end: int) -> int:
+    """Return where the line begins in which two files part: all records begin alike, and a new one is read whole."""
+    start = max(low, end - PROOF_BYTES)
+    newline = read_range(descriptor, start, end).rfind(b"\n")
+    return start + newline + 1 if newline >= 0 or start == low else end
 
 
 def _common_length(ours: bytes, theirs: bytes) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 
+from standpipe.capture.proof import KEPT_BYTES
 from standpipe.capture.reclaim_plan import punch_end
 from standpipe.capture.volume import first_data, punch
 from standpipe.journal import kinds
@@ -43,21 +44,21 @@ class Target:
 class Punching:
     """The companion of the syncer (journal.companion), for a file source."""
 
-    def __init__(self, store: SourceStore, report: Report, at_bytes: int, *, active: bool) -> None:
+    def __init__(self, store: SourceStore, report: Report, at_bytes: int) -> None:
         self._store = store
         self._report = report
         self._at_bytes = at_bytes
-        self._active = active
         self._new: Target | None = None
         self._target: Target | None = None
         self._told = ""
+        self.active = False
         self.wanted_end = 0  # of the journal: the other thread wants everything before it on the disk
 
     # For the thread that follows the file.
 
     def follow(self, file: OpenFile, known: SourceFile) -> None:
         """Take over a file; the one before is left alone."""
-        if not self._active:
+        if not self.active:
             return
         source, journal = known.pairs[-1]
         punched = first_data(file.descriptor, 0) or 0
@@ -91,7 +92,8 @@ class Punching:
 
     @staticmethod
     def _unpunched(target: Target, end: int) -> int:
-        return target.source + end - target.journal - target.punched
+        """Return how many bytes a punch would free if all of them were safe."""
+        return target.source + end - target.journal - target.punched - KEPT_BYTES
 
     def _punch(self, target: Target, end: int, safe_end: int) -> None:
         if end <= target.punched:

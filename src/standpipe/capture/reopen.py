@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from standpipe.capture.followed import Followed, Left
     from standpipe.vault.process import Reloader
 
-LOOK_SECONDS = 0.25  # between two looks at whether a file may go: it may cost a walk through /proc
+LOOK_SECONDS = 0.25  # between two looks at whether one file may go: each may cost a walk through /proc
 
 
 class Reopen:
@@ -53,10 +53,9 @@ class Reopen:
         self._since = clock()
         self._signalled = False
         self._not_before = clock()
-        self._looked_at = clock() - LOOK_SECONDS
         self._told = ""
         self._told_near = False
-        self.wanted = True  # False: holes are punched, and only a size near its limit asks for this
+        self.wanted = False  # holes are punched, and only a size near its limit asks for this
         self.max_apparent_size = 1 << 62
 
     def follow(self, current: Followed) -> None:
@@ -167,11 +166,11 @@ class Reopen:
     def unlink_finished(self, lefts: list[Left], safe_end: int) -> None:
         """Unlink the files that we renamed and that nobody needs any more."""
         now = self._clock()
-        if now - self._looked_at < LOOK_SECONDS:
-            return
         live = self._live()
         for left in [left for left in lefts if is_ours(os.path.basename(live), os.path.basename(left.file.path))]:
-            self._looked_at = now
+            if safe_end < left.journal_end or now - left.looked_at < LOOK_SECONDS or not os.path.exists(live):
+                continue
+            left.looked_at = now
             if self._may_unlink(left, live, safe_end, now):
                 os.unlink(left.file.path)
                 left.file.close()

@@ -24,9 +24,10 @@ from __future__ import annotations
 import json
 
 FORMAT = 1
-FILES_MAX = 64  # generations that are remembered; rotators keep fewer
+FILES_MAX = 1024  # generations that are remembered, 200 bytes each; rotators keep fewer
 PAIRS_MAX = 64  # a file; one is made at each truncation or power loss
 MARKS_MAX = 64  # a file: 4 GiB of segments; the oldest but the first are forgotten
+MARKS_LEFT_MAX = 4  # of a file that is not followed any more: its end, and some by which half a copy is known
 CLOSED_MAX = 64
 
 TYPE_CHECKING = False
@@ -115,6 +116,8 @@ class SourceMap:
         """Say that a file is not followed any more, and what it ends with."""
         file.add_mark(mark)
         file.end = mark.offset
+        del file.marks[:-MARKS_LEFT_MAX]
+        del file.pairs[:-1]
 
     def close_line(self, journal: int) -> None:
         """Say that the newline at a journal offset is ours."""
@@ -123,6 +126,10 @@ class SourceMap:
     def owes_newline(self, journal_end: int) -> bool:
         """Tell whether a newline of ours is due: it was announced, and not written before a crash."""
         return journal_end in self.closed
+
+    def has_pair_at(self, journal: int) -> bool:
+        """Tell whether it is said which bytes come at a journal offset."""
+        return any(pair[1] == journal for file in self.files for pair in file.pairs)
 
     def forget_after(self, journal_end: int) -> None:
         """Forget the pairs of bytes that a power loss took from the journal."""

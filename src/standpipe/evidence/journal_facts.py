@@ -33,13 +33,17 @@ class CopyFacts:
 
 @dataclass(frozen=True, slots=True)
 class GapFacts:
-    """Addresses that somebody recorded as lost, skipped or at risk; start and end are null where none were named."""
+    """Addresses that somebody recorded as lost, skipped or at risk; start and end are null where none were named.
+
+    ``lost_bytes``: how many bytes the record itself calls lost; None where it does not say, or cannot know.
+    """
 
     kind: str
     start: int | None
     end: int | None
     recorded_in: str
     detail: str = ""
+    lost_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

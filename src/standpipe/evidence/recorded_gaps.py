@@ -9,23 +9,27 @@ from standpipe.evidence.journal_facts import INCIDENTS_FILE
 
 if TYPE_CHECKING:
     from standpipe.evidence.intervals import Interval
-    from standpipe.evidence.journal_facts import JournalFacts
+    from standpipe.evidence.journal_facts import GapFacts, JournalFacts
 
 LOST = "yes"
 MAYBE_LOST = "maybe"
 NOT_LOST = "no"
 
+WORST_LAST = (NOT_LOST, MAYBE_LOST, LOST)
+
 IO_ERROR = "io-error"
-# What a recorded gap means for the bytes in it. A kind that is not listed here, named by a seal, may have lost bytes.
-LOSS_BY_KIND = {
-    "dropped": LOST,
-    "truncated": LOST,
-    "power-loss": MAYBE_LOST,
-    IO_ERROR: MAYBE_LOST,
-    "source-rolled-back": NOT_LOST,
-}
+TRUNCATED = "truncated"
 # Kinds that speak of bytes which are in the journal, or never reached it: they explain no missing address.
-NOT_EXPLAINING_KINDS = frozenset({"truncated", "source-rolled-back"})
+LOSS_AT_THE_SOURCE = {
+    TRUNCATED: MAYBE_LOST,  # what was written between the last look and the cut is in nobody's count
+    "source-lost": MAYBE_LOST,
+    "source-rolled-back": NOT_LOST,
+    "source-hole": NOT_LOST,
+    "source-deleted": NOT_LOST,
+    "reclaim-stopped": NOT_LOST,
+}
+# What a recorded gap means for the bytes in it. A kind that is not listed here, named by a seal, may have lost bytes.
+LOSS_BY_KIND = {"dropped": LOST, "power-loss": MAYBE_LOST, IO_ERROR: MAYBE_LOST, **LOSS_AT_THE_SOURCE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +44,25 @@ class RecordedGap:
 
     def explains(self) -> Interval | None:
         """Return the addresses that may hold nothing because of this gap."""
-        if self.start is None or self.end is None or self.kind in NOT_EXPLAINING_KINDS:
+        if self.start is None or self.end is None or self.kind in LOSS_AT_THE_SOURCE:
             return None
         return self.start, self.end
+
+
+def _loss(gap: GapFacts) -> str:
+    """Return whether bytes were lost: by the kind, unless the record itself counts some."""
+    if gap.kind == TRUNCATED and (gap.lost_bytes or 0) > 0:
+        return LOST
+    return LOSS_BY_KIND.get(gap.kind, MAYBE_LOST)
+
+
+def _add(found: dict[tuple[str, int | None, int | None], RecordedGap], gap: GapFacts) -> None:
+    """Note a gap; of two records of one place, the first counts, unless the later one is worse."""
+    key, lost = (gap.kind, gap.start, gap.end), _loss(gap)
+    known = found.get(key)
+    if known is None or WORST_LAST.index(lost) > WORST_LAST.index(known.lost):
+        count = f"{gap.lost_bytes:,} bytes of the source, " if lost == LOST and gap.lost_bytes else ""
+        found[key] = RecordedGap(gap.kind, gap.start, gap.end, lost, count + gap.detail)
 
 
 def collect_recorded_gaps(facts: JournalFacts) -> tuple[RecordedGap, ...]:
@@ -51,10 +71,7 @@ def collect_recorded_gaps(facts: JournalFacts) -> tuple[RecordedGap, ...]:
     in_seals = [gap for segment in facts.segments if segment.seal for gap in segment.seal.gaps]
     for gap in (*facts.recorded, *in_seals):
         if gap.kind in LOSS_BY_KIND or gap.recorded_in != INCIDENTS_FILE:
-            lost = LOSS_BY_KIND.get(gap.kind, MAYBE_LOST)
-            found.setdefault(
-                (gap.kind, gap.start, gap.end), RecordedGap(gap.kind, gap.start, gap.end, lost, gap.detail)
-            )
+            _add(found, gap)
     io_errors = [gap.start for gap in found.values() if gap.kind == IO_ERROR and gap.start is not None]
     for segment in facts.segments:
         ends = [segment.base + copy.size for copy in segment.copies]

@@ -142,7 +142,10 @@ def _as_gap(entry: dict[str, object]) -> GapFacts:
     offset, length = entry.get("offset"), entry.get("length")
     start = offset if isinstance(offset, int) else None
     end = start + length if start is not None and isinstance(length, int) else None
-    return GapFacts(str(entry["kind"]), start, end, INCIDENTS_FILE, f"recorded at {entry.get('time')}")
+    detail = entry.get("detail")
+    lost = detail.get("lost_bytes") if isinstance(detail, dict) else None
+    lost_bytes = lost if isinstance(lost, int) and not isinstance(lost, bool) else None
+    return GapFacts(str(entry["kind"]), start, end, INCIDENTS_FILE, f"recorded at {entry.get('time')}", lost_bytes)
 
 
 def _read_cursors(layout: Layout) -> tuple[tuple[str, int], ...]:

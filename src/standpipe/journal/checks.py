@@ -38,9 +38,9 @@ def journal_checks(layout: Layout, limits: Limits) -> list[Check]:
 def directory_result(root: str) -> Result:
     """Say whether a directory can be used, or made."""
     if not os.path.lexists(root):
-        parent = os.path.dirname(root)
+        parent = os.path.dirname(root) or "."
         while not os.path.lexists(parent) and parent != "/":
-            parent = os.path.dirname(parent)
+            parent = os.path.dirname(parent) or "."
         if os.path.isdir(parent) and os.access(parent, os.W_OK | os.X_OK, effective_ids=True):
             return ok("journal", f"{root} is not there yet; it will be made")
         reason = (

@@ -11,6 +11,8 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from standpipe.capture.source_map import SourceMap, decode
+from standpipe.capture.volume import free_bytes, real_size
 from standpipe.errors import JournalError
 from standpipe.journal import boot, identity, incidents, lock
 from standpipe.journal.cursor import read_cursor
@@ -19,9 +21,11 @@ from standpipe.journal.layout import ROLES, TEMPORARY_SUFFIX, Layout
 from standpipe.journal.reader import JournalReader
 from standpipe.journal.seal_store import read_seal
 from standpipe.observe.status_text import (
+    FILE,
     MISSING,
     JournalStatus,
     ProcessStatus,
+    ReclaimStatus,
     SinkStatus,
     SourceStatus,
     Status,
@@ -72,6 +76,7 @@ def pipe_bytes(path: str | None) -> int | None:
 
 
 def _source(layout: Layout, settings: dict[str, object], *, capture_alive: bool) -> SourceStatus:
+    """Return what is known of a FIFO, or that nothing is known."""
     fifo = _text(settings, "fifo")
     return SourceStatus(
         kind=None if fifo is None else "fifo",
@@ -82,6 +87,58 @@ def _source(layout: Layout, settings: dict[str, object], *, capture_alive: bool)
         pipe_bytes=pipe_bytes(fifo) if capture_alive else None,
         reserve_bytes=pipe_bytes(layout.reserve) if capture_alive else None,
     )
+
+
+def _source_map(layout: Layout) -> SourceMap | None:
+    """Read source.json; None where it is missing or not ours. Raises OSError for I/O trouble."""
+    try:
+        with open(layout.source, "rb") as file:
+            return decode(file.read())
+    except FileNotFoundError:
+        return None
+
+
+def _stat(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except OSError:
+        return None
+
+
+def _free_bytes(path: str) -> int | None:
+    """Return what a file's volume has left; while the file is missing, its directory's volume."""
+    for place in (path, os.path.dirname(path)):
+        try:
+            return free_bytes(place)
+        except OSError:
+            continue
+    return None
+
+
+def _file_source(path: str, known: SourceMap | None, journal_end: int) -> SourceStatus:
+    """Return how a file as the source is. journal_end was read after `known`, so that an offset never lies ahead."""
+    current = known.current if known is not None else None
+    offset = current.position_at(journal_end) if current is not None else None
+    status = _stat(path)
+    is_current = current is not None and status is not None and status.st_ino == current.inode
+    return SourceStatus(
+        kind=FILE,
+        path=path,
+        offset=offset,
+        apparent_size=status.st_size if status is not None else None,
+        real_size=real_size(status) if status is not None else None,
+        pipe_bytes=None,
+        reserve_bytes=None,
+        unread_bytes=max(0, status.st_size - offset) if is_current and status and offset is not None else None,
+        free_bytes=_free_bytes(path),
+        reclaim=_reclaim(known),
+    )
+
+
+def _reclaim(known: SourceMap | None) -> ReclaimStatus | None:
+    if known is None or "way" not in known.reclaim:
+        return None
+    return ReclaimStatus(known.reclaim["way"], known.reclaim.get("reason", ""))
 
 
 def _process(layout: Layout, role: str) -> ProcessStatus:
@@ -189,6 +246,8 @@ def gather_status(layout: Layout, now: float) -> Status:
     state = boot.read(layout.boot)
     settings = state.settings if state is not None else {}
     processes = {role: _process(layout, role) for role in ROLES}
+    file = _text(settings, "file")
+    source_map = _source_map(layout) if file is not None else None
     reader = JournalReader(layout)
     try:
         base = reader.base
@@ -206,10 +265,14 @@ def gather_status(layout: Layout, now: float) -> Status:
         )
     finally:
         reader.close()
+    if file is not None:
+        source = _file_source(file, source_map, journal.end)
+    else:
+        source = _source(layout, settings, capture_alive=processes["capture"].alive)
     counts = Counter(str(entry["kind"]) for entry in incidents.read(layout.incidents))
     return Status(
         journal=journal,
-        source=_source(layout, settings, capture_alive=processes["capture"].alive),
+        source=source,
         sinks=sinks,
         incidents=dict(sorted(counts.items())),
         processes=processes,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from standpipe.journal.kinds import DAMAGED, GAP_KINDS
+from standpipe.journal.kinds import DAMAGED, GAP_KINDS, SOURCE_LOST, TRUNCATED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -14,13 +14,18 @@ MIB = 1 << 20
 NEARLY_FULL_RATIO = 0.9  # of the cap; above it somebody has an hour or less at the usual rates, and should look
 STALLED_RESERVE_BYTES = 64 << 10  # capture empties the reserve within a wake-up; so much of it means that it cannot
 NOTHING_KNOWN = "-"
-LOSSY_KINDS = (*GAP_KINDS, DAMAGED)  # docs/incidents.md: records were lost by these, or perhaps
+LOSSY_KINDS = (*GAP_KINDS, DAMAGED, TRUNCATED, SOURCE_LOST)  # docs/incidents.md: records were lost by these, or perhaps
 
 CURRENT = "current"
 BEHIND = "behind"
 OUTSIDE = "outside"
 MISSING = "missing"
 
+FILE = "file"  # a source's kind
+NO_RECLAIM = "none"  # a way of giving disk space back
+ASKED_FOR = "reclaim.way is none"  # the reason where nobody wants it: capture.reclaim_plan
+
+CAPTURE_OF_A_FILE = "Vault's file grows until its volume is full"
 ROLE_CONSEQUENCES = {  # worst first
     "capture": "Vault waits once its pipe is full",
     "ship": "nothing is delivered; the journal grows",
@@ -42,8 +47,21 @@ class JournalStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ReclaimStatus:
+    """``way``: punch, reopen or none, as capture chose at its last start, and why."""
+
+    way: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class SourceStatus:
-    """What capture reads. ``pipe_bytes``: waiting in the FIFO; ``reserve_bytes``: in the reserve; null: unknown."""
+    """What capture reads; null: unknown, or not applicable.
+
+    Of a FIFO, ``pipe_bytes``: waiting in it; ``reserve_bytes``: in the reserve. Of a file, ``offset``: where in it the
+    next byte stands; ``apparent_size`` and ``real_size`` of the file at the path; ``unread_bytes``: from offset to its
+    end, null where the path leads to another file than the one being read; ``free_bytes``: of its volume.
+    """
 
     kind: str | None
     path: str | None
@@ -52,6 +70,9 @@ class SourceStatus:
     real_size: int | None
     pipe_bytes: int | None
     reserve_bytes: int | None
+    unread_bytes: int | None = None
+    free_bytes: int | None = None
+    reclaim: ReclaimStatus | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +142,12 @@ def _sink_problem(name: str, sink: SinkStatus) -> str | None:
 
 def problems(status: Status) -> list[str]:
     """Return what a person should know at once, the worst first."""
+    consequences = {**ROLE_CONSEQUENCES}
+    if status.source.kind == FILE:
+        consequences["capture"] = CAPTURE_OF_A_FILE
     found = [
         f"{role}: not running; {consequence}"
-        for role, consequence in ROLE_CONSEQUENCES.items()
+        for role, consequence in consequences.items()
         if role in status.processes and not status.processes[role].alive
     ]
     waiting = status.source.reserve_bytes or 0
@@ -135,6 +159,9 @@ def problems(status: Status) -> list[str]:
             1 if found and found[0].startswith("capture") else 0,
             f"journal: {status.journal.bytes * 100 // cap} % of its cap is used; see docs/journal-full.md",
         )
+    reclaim = status.source.reclaim
+    if reclaim is not None and reclaim.way == NO_RECLAIM and reclaim.reason != ASKED_FOR:
+        found.append(f"source: its disk space is not given back: {reclaim.reason}")
     found.extend(text for name, sink in sorted(status.sinks.items()) if (text := _sink_problem(name, sink)))
     found.extend(
         f"incidents: {status.incidents[kind]:,} {kind}; see incidents.jsonl"
@@ -166,9 +193,26 @@ def _journal_rows(status: Status) -> Iterator[tuple[str, str]]:
         yield "source", "unknown: capture has not run on this journal"
     else:
         yield "source", f"{source.kind} {source.path or 'unknown'}"
+    yield from _file_rows(source)
     waiting = [count for count in (source.pipe_bytes, source.reserve_bytes) if count is not None]
     if waiting:
         yield "waiting", f"{_mib(sum(waiting))} in the pipes"
+
+
+def _file_rows(source: SourceStatus) -> Iterator[tuple[str, str]]:
+    """Yield what is known of a file as the source; nothing of a FIFO."""
+    if source.offset is not None:
+        unread = "" if source.unread_bytes is None else f", {_mib(source.unread_bytes)} not read yet"
+        yield "read", f"to its offset {source.offset:,}{unread}"
+    sizes = [
+        "" if source.apparent_size is None else f"{_mib(source.apparent_size)} long",
+        "" if source.real_size is None else f"{_mib(source.real_size)} on disk",
+        "" if source.free_bytes is None else f"{_mib(source.free_bytes)} free on its volume",
+    ]
+    if any(sizes):
+        yield "size", ", ".join(filter(None, sizes))
+    if source.reclaim is not None:
+        yield "reclaim", f"{source.reclaim.way}: {source.reclaim.reason}"
 
 
 def _number(value: int | None) -> str:

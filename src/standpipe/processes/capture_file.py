@@ -9,7 +9,7 @@ from standpipe.capture.file_start import FileStart
 from standpipe.capture.follow import FileCapture
 from standpipe.capture.follow_report import Report
 from standpipe.capture.punching import Punching
-from standpipe.capture.reclaim import Reclaim
+from standpipe.capture.reclaim import Reclaim, Way
 from standpipe.capture.reclaim_plan import NONE, PUNCH, REOPEN, choose_way
 from standpipe.capture.reopen import Reopen
 from standpipe.capture.volume import why_not_punch
@@ -50,18 +50,14 @@ class FileSource:
         """
         self._start = FileStart(self._path, self._layout, self._report)
         self.before_finish = self._start.store.before_finish
-        way, reason = self._choose_way()
-        self._start.store.map.reclaim = {"way": way, "reason": reason}
+        self._way = Way(self._ask_way, self._start.store, self._log, time.monotonic)
         at_bytes = self._options.integer("reclaim-at")
-        self.companion = Punching(self._start.store, self._report, at_bytes, active=way == PUNCH)
-        self._reopen = None
-        if way in (PUNCH, REOPEN):
-            self._reopen = Reopen(self._path, self._reloader, self._report, time.monotonic, at_bytes)
-            self._reopen.wanted = way == REOPEN
-            self._reopen.max_apparent_size = self._options.integer("max-apparent-size")
+        self.companion = Punching(self._start.store, self._report, at_bytes)
+        self._reopen = Reopen(self._path, self._reloader, self._report, time.monotonic, at_bytes)
+        self._reopen.max_apparent_size = self._options.integer("max-apparent-size")
         return {"file": self._path}
 
-    def _choose_way(self) -> tuple[str, str]:
+    def _ask_way(self) -> tuple[str, str]:
         wish = self._options.text("reclaim")
         way, reason = choose_way(
             wish,
@@ -69,9 +65,7 @@ class FileSource:
             self._reloader.why_not() if wish in ("auto", REOPEN) else "",
         )
         if way == NONE and wish != NONE:
-            self._log.error("the audit log's disk space is not given back: it will fill its volume", reason=reason)
-        else:
-            self._log.info("reclaim", way=way, reason=reason)
+            self._report.no_way(reason)
         return way, reason
 
     def open(self, writer: Writer, syncer: Syncer, current: Segment) -> None:
@@ -82,7 +76,7 @@ class FileSource:
             writer,
             self._start.store,
             self._report,
-            Reclaim(self.companion, self._reopen, syncer),
+            Reclaim(self._way, self.companion, self._reopen, syncer),
             self._wake,
             time.monotonic,
         )

@@ -247,8 +247,8 @@ def catches_hangup(pid: int) -> bool:
 
 def _children(pid: int) -> list[int]:
     """Return a process's children: where it is the supervisor of `run`, it passes the signal on to one of them."""
-    states = {int(name): _read(f"/proc/{name}/stat") for name in os.listdir("/proc") if name.isdigit()}
-    return [child for child, text in states.items() if text is not None and _State(text).parent == pid]
+    states = {other: _state(other) for other in _pids()}
+    return [other for other, state in states.items() if state is not None and state.parent == pid]
 
 
 class Reloader:
