@@ -139,7 +139,9 @@ class Rig:
         """Let a rotator do what is due; start one where there is none."""
         if self.rotator is None:
             words = Words(Log("rotate", self._messages))
-            around = Surroundings(self.clock, words, lambda *_: None, self.writer, self.holders)
+            around = Surroundings(
+                self.clock, words, lambda *_: None, self.writer, self.holders, lambda _descriptor: None
+            )
             self.rotator = WatchedRotator(self, around)
         try:
             self.rotator.pass_over(wait=wait)

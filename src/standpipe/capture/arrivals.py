@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from standpipe.capture.proof import fits_mark, is_same_up_to, skip_nothing
 
 TYPE_CHECKING = False
@@ -46,6 +48,10 @@ def find_arrivals(generations: Generations, source_map: SourceMap, followed: Seq
             continue
         if _is_copy_of_open(file, followed):
             continue
+        rewritten = _rewritten(file, followed)
+        if rewritten is not None:
+            new.append(Arrival(file, rewritten.size, None))
+            continue
         known = _known(file, source_map)
         if known is None or _is_another(file, known, generations):
             start = skip_nothing(file.descriptor, 0)
@@ -74,6 +80,16 @@ def _is_another(file: OpenFile, known: SourceFile, generations: Generations) -> 
         known.is_numbered(other.inode, other.birth_time) and fits_mark(other.descriptor, known.marks[-1])
         for other in generations.files
     )
+
+
+def _rewritten(file: OpenFile, followed: Sequence[OpenFile]) -> OpenFile | None:
+    """Return the open file that somebody has replaced by this one: an editor wrote it anew, with more at its end."""
+    for other in followed:
+        size = other.size
+        is_longer = size and file.size >= size and is_same_up_to(file.descriptor, other.descriptor, size)
+        if is_longer and not os.fstat(other.descriptor).st_nlink:
+            return other
+    return None
 
 
 def _is_copy_of_open(file: OpenFile, followed: Sequence[OpenFile]) -> bool:

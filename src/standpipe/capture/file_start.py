@@ -154,7 +154,10 @@ class FileStart:
     def _line_start(self, file: OpenFile, position: int) -> int:
         """Return the source offset of the line that was under way, where the file still has it."""
         before = self._tail.last(self._tail.end, min(PROOF_BYTES, position))
-        start = position - (len(before) - before.rfind(b"\n") - 1)
+        newline = before.rfind(b"\n")
+        if newline < 0 and len(before) < position:
+            return position  # the line is longer than what is looked at: nothing is gained by going back into it
+        start = position - (len(before) - newline - 1)
         kept = first_data(file.descriptor, 0)
         return start if kept is not None and kept <= start else position
 

@@ -69,28 +69,30 @@ def common_end(descriptor: int, file: SourceFile, position: int, tail: JournalTa
     A file only grows, so a block that is equal says that everything before it is. Less than one whole line in common
     is nothing: every record begins alike. Raises OSError.
     """
-    source, journal = file.pairs[-1]
     top = min(os.fstat(descriptor).st_size, position)
     data_start = first_data(descriptor, 0)
-    low = max(source, top if data_start is None else data_start)
-    high = top
-    while high > low:
-        start = max(low, high - PROOF_BYTES)
-        ours = tail.between(journal + start - source, journal + high - source)
-        if ours is None:
-            return _last_fitting_mark(descriptor, file, high)
-        theirs = read_range(descriptor, start, high)
-        common = _common_length(ours, theirs)
-        if _is_proof(ours[:common], at_file_start=start == 0):
-            end = start + common + _common_after(descriptor, file, start + common, top, tail)
-            return end if end == top else _line_start(descriptor, low, end)
-        high = start
-    return _last_fitting_mark(descriptor, file, low)
+    for source, journal in reversed(file.pairs):  # a file that was cut before has several; each holds up to the next
+        low = max(source, top if data_start is None else data_start)
+        high = top
+        while high > low:
+            start = max(low, high - PROOF_BYTES)
+            ours = tail.between(journal + start - source, journal + high - source)
+            if ours is None:
+                return _last_fitting_mark(descriptor, file, high)
+            theirs = read_range(descriptor, start, high)
+            common = _common_length(ours, theirs)
+            if _is_proof(ours[:common], at_file_start=start == 0):
+                end = start + common
+                end += _common_after(descriptor, (source, journal), end, top, tail)
+                return end if end == top else _line_start(descriptor, low, end)
+            high = start
+        top = min(top, source)
+    return _last_fitting_mark(descriptor, file, top)
 
 
-def _common_after(descriptor: int, file: SourceFile, start: int, top: int, tail: JournalTail) -> int:
+def _common_after(descriptor: int, pair: tuple[int, int], start: int, top: int, tail: JournalTail) -> int:
     """Return how many bytes are equal from start on: less than a block, because the block after it was looked at."""
-    source, journal = file.pairs[-1]
+    source, journal = pair
     end = min(start + PROOF_BYTES, top)
     ours = tail.between(journal + start - source, journal + end - source) or b""
     return _common_length(ours, read_range(descriptor, start, end))

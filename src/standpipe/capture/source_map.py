@@ -183,6 +183,6 @@ def decode(text: bytes) -> SourceMap | None:
         found.reclaim = {str(key): str(value) for key, value in entry["reclaim"].items()}
         found.closed = [int(offset) for offset in entry["closed"]]
         found.files = [_decode_file(file) for file in entry["files"]]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return found if all(file.pairs or file.end is not None for file in found.files) else None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from standpipe.capture.lease import nobody_writes
 from standpipe.capture.volume import why_not_punch
 from standpipe.observe.log import Log, utc_text
 from standpipe.processes.keep import StopRequest
@@ -176,7 +177,7 @@ def command(  # noqa: PLR0913 — one for each option
         reloader = Reloader(signal_pid, pid_file)
         chosen, reason = choose_way(way, lambda: why_not_punch(places.live), reloader.why_not)
         words.tell(f"{places.live} is rotated by {chosen}: {reason}")
-        around = Surroundings(clock, words, progress, reloader, holders)
+        around = Surroundings(clock, words, progress, reloader, holders, nobody_writes)
         rotator = Rotator(places, Settings(keep, max_size, max_age, compress, chosen), around)
 
         def report(rotation: Rotation) -> None:

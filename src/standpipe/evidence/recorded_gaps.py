@@ -61,7 +61,7 @@ def _add(found: dict[tuple[str, int | None, int | None], RecordedGap], gap: GapF
     key, lost = (gap.kind, gap.start, gap.end), _loss(gap)
     known = found.get(key)
     if known is None or WORST_LAST.index(lost) > WORST_LAST.index(known.lost):
-        count = f"{gap.lost_bytes:,} bytes of the source, " if lost == LOST and gap.lost_bytes else ""
+        count = f"{gap.lost_bytes:,} bytes of the file, " if lost == LOST and gap.lost_bytes else ""
         found[key] = RecordedGap(gap.kind, gap.start, gap.end, lost, count + gap.detail)
 
 

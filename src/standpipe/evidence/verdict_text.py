@@ -72,6 +72,8 @@ def count_text(count: int, noun: str) -> str:
 def _range_text(start: int | None, end: int | None) -> str:
     if start is None or end is None:
         return "at no known address"
+    if start == end:
+        return f"at {start:,}"
     return f"{start:,} to {end:,} ({count_text(end - start, 'byte')})"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from standpipe.journal.kinds import DAMAGED, GAP_KINDS, SOURCE_LOST, TRUNCATED
+from standpipe.journal.kinds import DAMAGED, GAP_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ MIB = 1 << 20
 NEARLY_FULL_RATIO = 0.9  # of the cap; above it somebody has an hour or less at the usual rates, and should look
 STALLED_RESERVE_BYTES = 64 << 10  # capture empties the reserve within a wake-up; so much of it means that it cannot
 NOTHING_KNOWN = "-"
-LOSSY_KINDS = (*GAP_KINDS, DAMAGED, TRUNCATED, SOURCE_LOST)  # docs/incidents.md: records were lost by these, or perhaps
+LOSSY_KINDS = (*GAP_KINDS, DAMAGED)  # docs/incidents.md: records were lost by these, or perhaps
 
 CURRENT = "current"
 BEHIND = "behind"

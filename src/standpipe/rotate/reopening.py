@@ -138,6 +138,8 @@ class Reopening:
         around = self._rotator.around
         begun = around.clock.steady()
         while True:
+            if around.nobody_writes(descriptor):
+                return True
             status = os.fstat(descriptor)
             found = around.holders(status.st_dev, status.st_ino)
             quiet = around.clock.wall() - status.st_mtime

@@ -67,6 +67,7 @@ class Surroundings:
     progress: Progress
     signaller: Signaller
     holders: Callable[[int, int], Holders]
+    nobody_writes: Callable[[int], bool | None]  # capture.lease
 
 
 @dataclass(slots=True)
