@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
+from standpipe.capture.source_map import SourceFile, SourceMap
 from standpipe.errors import JournalError
 from standpipe.journal import lock
 from standpipe.journal.cursor import CursorFile
 from standpipe.journal.layout import Layout
 from standpipe.observe.status import age_seconds, gather_status
+from standpipe.observe.status_text import ReclaimStatus
 from tests.evidence.craft import JOURNAL_ID, Crafted, healthy
 
 if TYPE_CHECKING:
@@ -175,6 +178,69 @@ def test_a_path_that_is_no_fifo_is_not_counted(journal: Crafted, tmp_path: Path)
     source = look(journal).source
     os.close(held)
     assert (source.kind, source.pipe_bytes, source.reserve_bytes) == ("fifo", None, None)
+
+
+def follow(journal: Crafted, path: Path, *, inode: int, source: int, at: int) -> None:
+    """Write a source.json: from a journal address on, the file's bytes follow from a source offset."""
+    known = SourceMap(str(path), "b", 0)
+    known.reclaim = {"way": "punch", "reason": "the volume can punch holes"}
+    known.begin(SourceFile(inode, None), source, at)
+    (journal.root / "source.json").write_bytes(known.encode())
+    boot(journal, {"file": str(path), "max_size": 1 << 30})
+
+
+def test_a_file_source(journal: Crafted, tmp_path: Path) -> None:
+    """Where the next byte stands follows from source.json and the journal's end; the sizes are those of the moment."""
+    path = tmp_path / "audit.log"
+    with path.open("wb") as file:
+        file.seek(10_000_000)
+        file.write(b"x" * 4096)
+    follow(journal, path, inode=path.stat().st_ino, source=10_000_000 - 646, at=2000)
+    source = look(journal).source
+    assert ("file", str(path), 10_000_000) == (source.kind, source.path, source.offset)
+    assert (10_004_096, path.stat().st_blocks * 512, 4096) == (
+        source.apparent_size,
+        source.real_size,
+        source.unread_bytes,
+    )
+    assert ReclaimStatus("punch", "the volume can punch holes") == source.reclaim
+    assert source.free_bytes is not None
+    assert 0 < source.free_bytes <= shutil.disk_usage(tmp_path).total
+    assert (None, None) == (source.pipe_bytes, source.reserve_bytes)
+
+
+def test_a_path_that_leads_to_a_file_not_read_yet(journal: Crafted, tmp_path: Path) -> None:
+    """The offset belongs to the file that is being read, under whatever name; how much is unread is not known."""
+    path = tmp_path / "audit.log"
+    path.write_bytes(b"new")
+    follow(journal, path, inode=path.stat().st_ino + 1, source=100, at=2646)
+    source = look(journal).source
+    assert (100, 3, None) == (source.offset, source.apparent_size, source.unread_bytes)
+
+
+def test_a_file_that_was_cut_has_nothing_unread(journal: Crafted, tmp_path: Path) -> None:
+    """Its end lies before the offset until capture has noticed."""
+    path = tmp_path / "audit.log"
+    path.write_bytes(b"new")
+    follow(journal, path, inode=path.stat().st_ino, source=100, at=2646)
+    assert 0 == look(journal).source.unread_bytes
+
+
+@pytest.mark.parametrize("text", [None, "rubbish", '{"format":2}'])
+def test_a_file_that_is_missing(journal: Crafted, tmp_path: Path, text: str | None) -> None:
+    """Without the file, and without a source.json that can be read, only its volume is known."""
+    boot(journal, {"file": str(tmp_path / "audit.log")})
+    if text is not None:
+        (journal.root / "source.json").write_text(text)
+    source = look(journal).source
+    assert ("file", None, None, None, None) == (
+        source.kind,
+        source.offset,
+        source.apparent_size,
+        source.real_size,
+        source.reclaim,
+    )
+    assert source.free_bytes is not None
 
 
 def test_odd_settings_are_unknown_settings(journal: Crafted) -> None:

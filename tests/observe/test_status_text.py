@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from standpipe.capture.reclaim_plan import choose_way
 from standpipe.observe.status_text import (
+    ASKED_FOR,
     LOSSY_KINDS,
     JournalStatus,
     ProcessStatus,
+    ReclaimStatus,
     SinkStatus,
     SourceStatus,
     Status,
@@ -50,11 +53,74 @@ stdout  current  3,145,728  0.0 MiB        0   0.0 s"""
     assert expected in PAGE.read_text()
 
 
+A_FILE = SourceStatus(
+    "file",
+    "/vault/audit/audit.log",
+    41 * MIB,
+    43 * MIB,
+    5 * MIB,
+    None,
+    None,
+    2 * MIB,
+    900 * MIB,
+    ReclaimStatus("punch", "the volume can punch holes"),
+)
+
+
+def test_a_file_source_says_how_far_it_is_read_and_what_it_takes() -> None:
+    """Offset, what is not read, both sizes, the volume's room, and how it is given back."""
+    expected = """\
+source   file /vault/audit/audit.log
+read     to its offset 42,991,616, 2.0 MiB not read yet
+size     43.0 MiB long, 5.0 MiB on disk, 900.0 MiB free on its volume
+reclaim  punch: the volume can punch holes
+capture  running, process 10"""
+    text = "\n".join(as_lines(replace(HEALTHY, source=A_FILE)))
+    assert expected in text
+    assert text.startswith("all is well")
+    assert expected in PAGE.read_text()
+
+
+def test_a_file_that_nobody_could_look_at_yet() -> None:
+    """What is unknown is left out, and is no problem."""
+    lines = as_lines(replace(HEALTHY, source=SourceStatus("file", "/f", None, None, None, None, None)))
+    assert "all is well" == lines[0]
+    assert ["source   file /f", "capture  running, process 10"] == lines[5:7]
+
+
+def test_a_file_whose_space_is_not_given_back_is_a_problem() -> None:
+    """Unless nobody wants it to be."""
+    told = {}
+    for reason in ("the file system of /f cannot punch holes", "reclaim.way is none"):
+        source = replace(A_FILE, reclaim=ReclaimStatus("none", reason))
+        told[reason] = problems(replace(HEALTHY, source=source))
+    assert {
+        "the file system of /f cannot punch holes": [
+            "source: its disk space is not given back: the file system of /f cannot punch holes"
+        ],
+        "reclaim.way is none": [],
+    } == told
+
+
+def test_a_dead_capture_lets_the_file_grow() -> None:
+    """Vault does not wait for a file."""
+    processes = {**HEALTHY.processes, "capture": ProcessStatus(None, alive=False)}
+    assert ["capture: not running; Vault's file grows until its volume is full"] == problems(
+        replace(HEALTHY, source=A_FILE, processes=processes)
+    )
+
+
+def test_the_reason_for_no_reclaim_is_captures_own() -> None:
+    """What source.json says where nobody wants space back is what is looked for."""
+    assert ("none", ASKED_FOR) == choose_way("none", "", "")
+
+
 def test_the_page_tells_every_word() -> None:
     """docs/status.md has each key and each state."""
     page = PAGE.read_text()
     entry = json.loads(json.dumps(as_json(HEALTHY)))
     members = {member for key in ("journal", "source") for member in entry[key]}
+    members |= {"way", "reason"}
     words = {*entry, *members, *entry["sinks"]["stdout"], *entry["processes"], "pid", "alive"}
     words |= {sink_state(cursor, 10, 20) for cursor in (None, 9, 10, 20)}
     assert [] == [word for word in sorted(words) if f"`{word}`" not in page]

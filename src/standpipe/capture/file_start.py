@@ -43,9 +43,17 @@ class FileStart:
         self._found: Found | None = None
         stored = load(layout.source)
         self._rebooted = stored is not None and stored.boot_id != self._boot_id
-        self.store = SourceStore(layout.source, stored if stored is not None else self._rebuild())
-        source_map = self.store.map
-        source_map.path = path
+        knows = stored is not None and (stored.current is not None or stored.since == self._tail.end)
+        self._use(stored if stored is not None and knows else self._without_map())
+        if self._known is not None:
+            self._found = find_again(self._generations, self._known, self._position, self._tail, layout.root)
+            if self._found is None or self._found.how == CUT:
+                self._doubt_map()
+
+    def _use(self, source_map: SourceMap) -> None:
+        """Take a map, and what it says of where to go on."""
+        source_map.path = self._path
+        self.store = SourceStore(self._layout.source, source_map)
         # A start that skipped addresses may have said already what goes on after them, and then been killed.
         begun = self._tail.begun
         self._goes_on_after_gap = begun > self._tail.end and source_map.has_pair_at(begun)
@@ -54,19 +62,30 @@ class FileStart:
         self._end = end + (1 if source_map.owes_newline(end) else 0)
         self._known = source_map.current
         self._position = self._known.position_at(self._end) if self._known is not None else 0
-        if self._known is not None:
-            self._found = find_again(self._generations, self._known, self._position, self._tail, layout.root)
 
-    def _rebuild(self) -> SourceMap:
-        """Make a map without source.json: for a journal that no file has filled, or by a search for its last bytes."""
-        fresh = SourceMap(self._path, self._boot_id)
+    def _without_map(self) -> SourceMap:
+        """Make a map for a journal that no file has filled, or by a search for its last bytes. Raises SourceError."""
         settings = boot.read(self._layout.boot)
         from_fifo = settings is not None and "fifo" in settings.settings
         if not self._tail.end or (from_fifo and not os.path.exists(self._layout.source)):
-            return fresh
+            return SourceMap(self._path, self._boot_id, self._tail.end)
         found = search(self._generations, self._tail)
         if found is None:
             raise self._unknown_position()
+        return self._rebuilt(found)
+
+    def _doubt_map(self) -> None:
+        """Look whether the journal's last bytes are elsewhere: then an older source.json was put back."""
+        found = search(self._generations, self._tail)
+        if found is not None:
+            if self._found is not None:
+                self._found.file.close()
+            self._use(self._rebuilt(found))
+            self._found = Found(self._generations.take(found.file), found.position, SAME)
+
+    def _rebuilt(self, found: Found) -> SourceMap:
+        """Make a map from the place at which the journal's last bytes were found."""
+        fresh = SourceMap(self._path, self._boot_id, 0)
         for older in self._generations.files[: self._generations.files.index(found.file)]:
             if older.size:
                 before = SourceFile(older.inode, older.birth_time)
@@ -77,7 +96,7 @@ class FileStart:
         proven = len(self._tail.last(self._tail.end, PROOF_BYTES))  # a file that is cut next is compared with these
         fresh.begin(known, found.position - proven, self._tail.end - proven)
         self._report.log.warning(
-            "source.json was lost; the position was found by the journal's last bytes",
+            "source.json was lost, or is an older one; the position was found by the journal's last bytes",
             path=found.file.path,
             source_offset=found.position,
         )

@@ -51,7 +51,7 @@ class Report:
         source_to = copy.size if copy is not None else seen_size
         if source_to is not None:
             source_to = max(position, source_to)
-        lost: object = "unknown" if source_to is None else source_to - position
+        lost: object = "unknown" if source_to is None or source_to == position else source_to - position
         detail: dict[str, object] = {
             "path": path,
             "source_from": position,

@@ -2,7 +2,7 @@
 
 The journal's end is the only checkpoint. This map turns it into a position in a file::
 
-    {"format":1, "path":…, "boot_id":…, "reclaim":{"way":…,"reason":…}, "closed":[journal offset,…],
+    {"format":1, "path":…, "boot_id":…, "reclaim":{"way":…,"reason":…}, "since":journal offset, "closed":[…],
      "files":[{"inode":…, "birth_time":ns|null, "end":source offset|null,
                "pairs":[[source offset, journal offset],…], "marks":[[source offset, length, crc32],…]},…]}
 
@@ -16,7 +16,8 @@ deleted, a mark does: the CRC-32 of the bytes just before an offset. One is made
 
 **end** is how far a file was captured that is not followed any more; there is a mark at it. Such a file may have no
 pairs left: then something else began before a byte of it was copied. **closed** names the newlines in the journal that
-no file had: they end a torn line before something else begins.
+no file had: they end a torn line before something else begins. **since** is where the journal ended before a file
+became its source: what is before it came from a FIFO.
 """
 
 from __future__ import annotations
@@ -84,11 +85,12 @@ class SourceFile:
 class SourceMap:
     """All files that were followed, the oldest first."""
 
-    __slots__ = ("boot_id", "closed", "files", "path", "reclaim")
+    __slots__ = ("boot_id", "closed", "files", "path", "reclaim", "since")
 
-    def __init__(self, path: str, boot_id: str) -> None:
+    def __init__(self, path: str, boot_id: str, since: int) -> None:
         self.path = path
         self.boot_id = boot_id
+        self.since = since
         self.reclaim: dict[str, str] = {}
         self.closed: list[int] = []
         self.files: list[SourceFile] = []
@@ -158,6 +160,7 @@ class SourceMap:
             "path": self.path,
             "boot_id": self.boot_id,
             "reclaim": self.reclaim,
+            "since": self.since,
             "closed": self.closed,
             "files": files,
         }
@@ -179,7 +182,7 @@ def decode(text: bytes) -> SourceMap | None:
         entry = json.loads(text)
         if entry["format"] != FORMAT:
             return None
-        found = SourceMap(str(entry["path"]), str(entry["boot_id"]))
+        found = SourceMap(str(entry["path"]), str(entry["boot_id"]), int(entry["since"]))
         found.reclaim = {str(key): str(value) for key, value in entry["reclaim"].items()}
         found.closed = [int(offset) for offset in entry["closed"]]
         found.files = [_decode_file(file) for file in entry["files"]]

@@ -109,9 +109,7 @@ def check_all(config_path: str | None, *, fifo: str | None, file: str | None, jo
     try:
         config = load_settings(config_path, **flags)
         of_the_journal = _journal_checks(config)
-    except (
-        JournalError
-    ) as error:  # its volume cannot be looked at, so the settings stay incomplete; the source is there
+    except JournalError as error:  # its volume cannot be looked at: the settings stay incomplete, the source is there
         config = apply_flags(default_config() if config_path is None else load_config(config_path), **flags)
         unusable = failed("journal", error.message, error.remedy)
         of_the_journal = [Check("journal", lambda: [unusable])]

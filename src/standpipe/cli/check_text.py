@@ -31,7 +31,9 @@ def as_json(results: Sequence[Result]) -> dict[str, object]:
 def summary(results: Sequence[Result]) -> str:
     """Return one line: how many there are of each state, the worst first."""
     counts = ((state, sum(result.state == state for result in results)) for state in reversed(SEVERITY))
-    return ", ".join(f"{count} {state}" for state, count in counts if count)
+    return ", ".join(
+        f"{count} {state}{'s' if state == WARNING and count > 1 else ''}" for state, count in counts if count
+    )
 
 
 def as_lines(results: Sequence[Result], width: int | None = None) -> list[tuple[str, str]]:
