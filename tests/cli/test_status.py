@@ -30,7 +30,18 @@ def test_status_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert answer["journal"]["id"] == JOURNAL_ID
     assert {key: set(answer[key]) for key in ("journal", "source", "processes")} == {
         "journal": {"id", "path", "base", "end", "bytes", "segments", "cap"},
-        "source": {"kind", "path", "offset", "apparent_size", "real_size", "pipe_bytes", "reserve_bytes"},
+        "source": {
+            "kind",
+            "path",
+            "offset",
+            "apparent_size",
+            "real_size",
+            "pipe_bytes",
+            "reserve_bytes",
+            "unread_bytes",
+            "free_bytes",
+            "reclaim",
+        },
         "processes": {"capture", "keep", "ship"},
     }
 

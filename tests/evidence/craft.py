@@ -128,14 +128,14 @@ class Crafted:
         for suffix in suffixes:
             self.file(base, suffix).unlink()
 
-    def incident(self, kind: str, offset: int | None, length: int | None) -> None:
+    def incident(self, kind: str, offset: int | None, length: int | None, detail: Json | None = None) -> None:
         """Record an incident."""
         entry: Json = {
             "time": "2024-05-06T07:00:00.000Z",
             "kind": kind,
             "offset": offset,
             "length": length,
-            "detail": {},
+            "detail": detail or {},
         }
         with (self.root / "incidents.jsonl").open("a") as file:
             file.write(json.dumps(entry) + "\n")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from standpipe.errors import JournalError
+from standpipe.evidence.verdict_text import as_lines
 from standpipe.evidence.verify import verify_journal
 from standpipe.journal.cursor import CursorFile
 from standpipe.journal.layout import Layout
@@ -333,7 +334,20 @@ def test_dropped_segments_at_the_head_are_a_gap_on_record(journal: Crafted) -> N
     assert examine(journal, accept_recorded=True).verdict == "complete"
 
 
-@pytest.mark.parametrize("kind", ["torn", "disk-full", "repeat", "dead-letter", "cursor-moved", "source-rolled-back"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "torn",
+        "disk-full",
+        "repeat",
+        "dead-letter",
+        "cursor-moved",
+        "source-rolled-back",
+        "source-hole",
+        "source-deleted",
+        "reclaim-stopped",
+    ],
+)
 def test_incidents_that_lost_nothing_do_not_count(journal: Crafted, kind: str) -> None:
     """They are no gaps, or gaps of which every byte is there; and they explain no missing address either."""
     journal.incident(kind, 600, SEGMENT)
@@ -342,12 +356,53 @@ def test_incidents_that_lost_nothing_do_not_count(journal: Crafted, kind: str) -
     assert examine(journal).holes == ((600, 1200),)
 
 
-def test_a_truncated_source_lost_bytes(journal: Crafted) -> None:
-    """Somebody truncated the file that Vault writes: nothing is missing here, and yet records are."""
-    journal.incident("truncated", 1300, 4096)
+@pytest.mark.parametrize(
+    ("lost_bytes", "lost"), [(4096, "yes"), (0, "maybe"), ("unknown", "maybe"), (None, "maybe"), (True, "maybe")]
+)
+def test_a_truncated_source_lost_bytes(journal: Crafted, lost_bytes: object, lost: str) -> None:
+    """Somebody truncated the file that Vault writes: nothing is missing here, and yet records are, or may be.
+
+    Also where a copy had all that was seen: what came between the last look and the cut is in nobody's count.
+    """
+    journal.incident("truncated", 1300, 0, {"lost_bytes": lost_bytes})
     findings = examine(journal)
     assert findings.verdict == "incomplete"
     assert findings.intact
+    assert [("truncated", 1300, lost)] == [(gap.kind, gap.start, gap.lost) for gap in findings.recorded_gaps]
+    assert examine(journal, accept_recorded=True).verdict == "complete"
+
+
+@pytest.mark.parametrize("order", [(0, 4096), (4096, 0)])
+def test_of_two_truncations_at_one_address_the_worse_counts(journal: Crafted, order: tuple[int, int]) -> None:
+    """Nothing was captured between the two, so they share their address in the journal."""
+    for lost_bytes in order:
+        journal.incident("truncated", 1300, 0, {"lost_bytes": lost_bytes})
+    findings = examine(journal)
+    (gap,) = findings.recorded_gaps
+    assert gap.lost == "yes"
+    assert "recorded gap: truncated at 1,300, bytes were lost: 4,096 bytes of the file" in "\n".join(as_lines(findings))
+    assert gap.detail.startswith("4,096 bytes of the file, recorded at")
+
+
+def test_a_truncation_that_a_seal_names_too_is_one_gap(tmp_path: Path) -> None:
+    """Only the incident knows how much was lost, and it counts."""
+    journal = Crafted(tmp_path / "journal")
+    gap = {"kind": "truncated", "offset": 300, "length": 0, "time": "2024-05-06T07:00:00.000Z"}
+    journal.seal(journal.add(), gaps=(gap,))
+    journal.add(b"", mode=0o600)
+    journal.incident("truncated", 300, 0, {"lost_bytes": 7})
+    assert [("truncated", 300, "yes")] == [
+        (found.kind, found.start, found.lost) for found in examine(journal).recorded_gaps
+    ]
+
+
+def test_a_source_that_has_gone_may_have_lost_bytes(journal: Crafted) -> None:
+    """What the file got after the last look went with it; and it explains no missing address."""
+    journal.incident("source-lost", 600, SEGMENT)
+    findings = examine(journal)
+    assert (findings.verdict, [gap.lost for gap in findings.recorded_gaps]) == ("incomplete", ["maybe"])
+    delete_data(journal)
+    assert examine(journal).holes == ((600, 1200),)
 
 
 def test_incidents_without_addresses_are_listed(journal: Crafted) -> None:
