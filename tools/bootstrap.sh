@@ -70,6 +70,7 @@ mount mount
 losetup mount
 fsfreeze util-linux
 unshare util-linux
+logrotate logrotate
 zstd zstd
 EOF
 }
