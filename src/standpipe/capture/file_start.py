@@ -144,7 +144,7 @@ class FileStart:
                 position = position if self._goes_on_after_gap else self._line_start(file, position)
                 known.add_mark(mark_at(file.descriptor, position))
                 self.store.map.begin(known, position, end)
-            capture.go_on(file, known, position, found.then)
+            capture.go_on(found, known, position)
         elif found.how == CUT and self._rebooted:
             self._report.rolled_back(file.path, self._position, found.position, end)
             capture.resume_at(file, known, found.position)

@@ -43,29 +43,29 @@ class Report:
     # Incidents.
 
     def truncated(self, path: str, position: int, seen_size: int | None, end: int, copy: OpenFile | None) -> None:
-        """Tell that somebody cut the file: [source_from, source_to) is lost, unless a copy has it.
+        """Tell that somebody cut the file: [source_from, source_to) is lost.
 
-        source_to is the largest size that we saw (null where nobody was looking); what was written between that look
-        and the cut is lost too, and no one can tell how much it was.
+        position: how far it was captured; a copy has more than that. source_to is the largest size that we saw (null
+        where nobody was looking). What was written between that look and the cut is lost too, and no one can tell
+        how much that was: where nothing else is known to be lost, lost_bytes is "unknown".
         """
-        source_to = copy.size if copy is not None else seen_size
-        if source_to is not None:
-            source_to = max(position, source_to)
-        lost: object = "unknown" if source_to is None or source_to == position else source_to - position
+        source_from = position if copy is None else max(position, copy.size)
+        source_to = None if seen_size is None else max(source_from, seen_size)
+        lost: object = "unknown" if source_to is None or source_to == source_from else source_to - source_from
         detail: dict[str, object] = {
             "path": path,
-            "source_from": position,
+            "source_from": source_from,
             "source_to": source_to,
-            "lost_bytes": lost if copy is None else 0,
+            "lost_bytes": lost,
             "copy": copy.path if copy is not None else None,
         }
         self.note(kinds.TRUNCATED, end, 0, detail)
         self.log.error(
             "the audit log was truncated by somebody else",
             path=path,
-            source_offset=position,
+            source_offset=source_from,
             journal_offset=end,
-            lost_bytes=detail["lost_bytes"],
+            lost_bytes=lost,
             copy=detail["copy"],
         )
 

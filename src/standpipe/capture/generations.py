@@ -35,7 +35,7 @@ class Generations:
                     elif file is not None:
                         seen.add((file.device, file.inode))
                         self.files.append(file)
-        self.files.sort(key=_written)
+        self.files.sort(key=written)
         if live is not None:
             self.files.append(live)
 
@@ -71,7 +71,11 @@ def _places(path: str) -> list[tuple[str, str]]:
 def open_gzipped(path: str, scratch_directory: str) -> OpenFile | None:
     """Unpack a compressed generation into a file without a name; None where it is not whole. Raises OSError."""
     descriptor = unpack_gzip(path, scratch_directory)
-    return None if descriptor is None else OpenFile(path, descriptor)
+    if descriptor is None:
+        return None
+    time_ns = os.stat(path).st_mtime_ns
+    os.utime(descriptor, ns=(time_ns, time_ns))  # its place in the order of generations
+    return OpenFile(path, descriptor)
 
 
 def _gzipped(directory: str, live: str) -> list[tuple[int, str]]:
@@ -92,7 +96,7 @@ def _names(directory: str) -> list[str]:
         return []
 
 
-def _written(file: OpenFile) -> tuple[int, int, str]:
+def written(file: OpenFile) -> tuple[int, int, str]:
     """Sort by the time of the last write: a rename keeps it, and each generation was written after the one before."""
     status = os.fstat(file.descriptor)
     return status.st_mtime_ns, file.birth_time or 0, file.path

@@ -84,8 +84,9 @@ class Reclaim:
         """Do one thing at most, and wait for nothing."""
         if self._way.may_ask_again():
             self.follow(current)
-        self._reopen.unlink_finished(left, self._syncer.safe_until)
-        self._want_safe(self._reopen.needed_end(left))
+        if left:
+            self._reopen.unlink_finished(left, self._syncer.safe_until)
+            self._want_safe(self._reopen.needed_end(left))
         if self._way.now != NONE:
             self._reopen.step(current, end, line_open=line_open)
 

@@ -50,16 +50,14 @@ RETRY_SECONDS = 600.0  # after a reopen that failed: each try costs records' lat
 UNUSED_SECONDS = 60.0  # without growth, where not every process can be seen
 
 
-def reopen_step(
-    state: str, *, path_is_there: bool, due: bool, ends_line: bool, since_seconds: float, may_try: bool
-) -> str:
+def reopen_step(state: str, *, path_is_there: bool, due: bool, ends_line: bool, since_seconds: float) -> str:
     """Return the next step.
 
     state: QUIET (the path leads to the file that is followed, or to a newer one), RENAMED (our name is on it and
     nobody was told), SIGNALLED. since_seconds: how long the state lasts. due: enough bytes wait to be given back.
     """
     if state == QUIET:
-        return RENAME if due and path_is_there and ends_line and may_try else WAIT
+        return RENAME if due and path_is_there and ends_line else WAIT
     if path_is_there:
         return SETTLE
     if state == RENAMED:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from standpipe.capture.generation_names import is_ours, reclaimed_name
+from standpipe.capture.generation_names import OURS, is_ours, reclaimed_name
 from standpipe.capture.lease import is_unused
 from standpipe.capture.reclaim_plan import (
     QUIET,
@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 
     from standpipe.capture.follow_report import Report
     from standpipe.capture.followed import Followed, Left
+    from standpipe.capture.regular_file import OpenFile
     from standpipe.vault.process import Reloader
 
+ASK_AGAIN_SECONDS = 10.0  # whether a signal can reach Vault: a walk through /proc
 LOOK_SECONDS = 0.25  # between two looks at whether one file may go: each may cost a walk through /proc
 
 
@@ -67,7 +69,12 @@ class Reopen:
 
     def is_under_way(self, current: Followed) -> bool:
         """Tell whether our name is on the file that is followed."""
-        return is_ours(os.path.basename(self._live()), os.path.basename(current.file.path))
+        return self._is_ours(current.file)
+
+    def _is_ours(self, file: OpenFile) -> bool:
+        if OURS not in file.path:  # nearly always, and it costs nothing
+            return False
+        return is_ours(os.path.basename(self._live()), os.path.basename(file.path))
 
     def step(self, current: Followed, end: int, *, line_open: bool) -> None:
         """Do what is next, if anything. end: of the journal."""
@@ -79,13 +86,14 @@ class Reopen:
         if not (under_way or due):
             return
         now = self._clock()
+        if not (under_way or self._may_try(now, end)):
+            return
         step = reopen_step(
             (SIGNALLED if self._signalled else RENAMED) if under_way else QUIET,
             path_is_there=os.path.lexists(self._live()),
             due=due,
             ends_line=not line_open,
             since_seconds=now - self._since,
-            may_try=now >= self._not_before and not self._reloader.why_not(),
         )
         if step == RENAME:
             self._rename(current, end)
@@ -93,6 +101,17 @@ class Reopen:
             self._signal(end)
         elif step == RENAME_BACK:
             self._rename_back(current, end)
+
+    def _may_try(self, now: float, end: int) -> bool:
+        """Tell whether a signal could be sent now; where it could not, that is told, and asked again later."""
+        if now < self._not_before:
+            return False
+        reason = self._reloader.why_not()
+        if reason:
+            self._not_before = now + ASK_AGAIN_SECONDS
+            if self.wanted:
+                self._tell(reason, end)
+        return not reason
 
     def _tell_near(self, current: Followed) -> None:
         if not self._told_near:
@@ -160,22 +179,32 @@ class Reopen:
 
     def needed_end(self, lefts: list[Left]) -> int:
         """Return the journal's offset up to which its bytes must be on disk before all that we renamed may go."""
-        live = os.path.basename(self._live())
-        return max((left.journal_end for left in lefts if is_ours(live, os.path.basename(left.file.path))), default=0)
+        return max((left.journal_end for left in lefts if self._is_ours(left.file)), default=0)
 
     def unlink_finished(self, lefts: list[Left], safe_end: int) -> None:
         """Unlink the files that we renamed and that nobody needs any more."""
         now = self._clock()
-        live = self._live()
-        for left in [left for left in lefts if is_ours(os.path.basename(live), os.path.basename(left.file.path))]:
+        for left in [left for left in lefts if self._is_ours(left.file)]:
+            live = self._live()
             if safe_end < left.journal_end or now - left.looked_at < LOOK_SECONDS or not os.path.exists(live):
                 continue
             left.looked_at = now
-            if self._may_unlink(left, live, safe_end, now):
-                os.unlink(left.file.path)
+            if self._may_unlink(left, live, safe_end, now) and self._unlink(left):
                 left.file.close()
                 lefts.remove(left)
                 self._told = ""
+
+    def _unlink(self, left: Left) -> bool:
+        """Unlink a file, if its name is still its own; False where that has to be tried again."""
+        try:
+            if left.file.is_at(os.lstat(left.file.path)):
+                os.unlink(left.file.path)
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            self._tell(f"{left.file.path} cannot be unlinked: {error.strerror}", left.journal_end)
+            return False
+        return True
 
     def _may_unlink(self, left: Left, live: str, safe_end: int, now: float) -> bool:
         try:

@@ -50,7 +50,7 @@ def read(path: str) -> Boot | None:
         with open(path, "rb") as file:
             entry = json.loads(file.read())
         boot_id, clean, limit = entry.pop("boot_id"), entry.pop("clean"), entry.pop("segment_hard_limit")
-    except (FileNotFoundError, ValueError, KeyError, AttributeError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
         return None
     if not isinstance(limit, int) or limit <= 0:
         return None

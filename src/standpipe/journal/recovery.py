@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from standpipe.observe.log import Log
 
+LOST_END_BYTES = 64 << 10  # the largest block of a file system on machines with large pages
 UNKNOWN_HARD_LIMIT = 1 << 40  # bytes to skip where boot.json does not tell: more than any segment, nothing beside 10^20
 
 
@@ -89,6 +90,29 @@ def _end_of(layout: Layout, segments: list[RawSegment]) -> int:
     if segments:
         return segments[-1].base + segments[-1].size
     return _sealed_end(layout) or 0
+
+
+def cut_lost_ends(layout: Layout) -> None:
+    """After a power loss, take NULs off the ends of unfinished segments: the size was on the disk before the data.
+
+    ext4 does so within the block in which a file ended at its last sync. No record holds a NUL, so nothing else is cut.
+    Raises OSError.
+    """
+    before = boot.read(layout.boot)
+    if before is None or before.clean or before.boot_id == boot.current_boot_id():
+        return
+    for segment in list_raw_segments(layout):
+        if segment.finished or not segment.size:
+            continue
+        descriptor = os.open(layout.segment(segment.base), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            block = os.pread(descriptor, LOST_END_BYTES, max(0, segment.size - LOST_END_BYTES))
+            zeros = len(block) - len(block.rstrip(b"\0"))
+            if zeros:
+                os.ftruncate(descriptor, segment.size - zeros)
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 class Recovery:

@@ -18,7 +18,7 @@ from standpipe.cli.plain import Command, Option, Parsed
 from standpipe.errors import EXIT_CRASH, EXIT_OK, EXIT_UNABLE, JournalError, UsageError
 from standpipe.journal import identity, lock
 from standpipe.journal.layout import DEFAULT_JOURNAL, Layout
-from standpipe.journal.recovery import Recovery, mark_clean
+from standpipe.journal.recovery import Recovery, cut_lost_ends, mark_clean
 from standpipe.journal.room import Room
 from standpipe.journal.syncer import Syncer
 from standpipe.journal.writer import Writer
@@ -168,6 +168,7 @@ class CaptureProcess:
         node = options.text("node") or os.uname().nodename
         identity.open_or_create(self._layout, node, time.time())
         self._lock = lock.acquire(self._layout.lock("capture"), "capture", options.seconds("lock-wait"))
+        cut_lost_ends(self._layout)
         settings = self._source.before_recovery()
         settings["max_size"] = options.integer("max-size")
         settings["on_full"] = options.text("on-full")

@@ -1,0 +1,205 @@
+"""At the end of the file that is read: what comes next, and is it time.
+
+The rules are in capture.follow_plan, what there is to choose from in capture.arrivals.
+"""
+
+from __future__ import annotations
+
+import os
+
+from standpipe.capture.arrivals import Arrival, find_arrivals
+from standpipe.capture.follow_plan import LATE_SECONDS, STAY, decide
+from standpipe.capture.followed import Left
+from standpipe.capture.generation_names import OURS, is_ours
+from standpipe.capture.generations import Generations, open_gzipped, written
+from standpipe.capture.lease import is_unused
+from standpipe.capture.proof import skip_nothing
+from standpipe.capture.regular_file import why_not_regular
+from standpipe.capture.source_map import SourceFile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from standpipe.capture.copying import Copying
+    from standpipe.capture.cuts import Cuts
+    from standpipe.capture.follow_report import Report
+    from standpipe.capture.followed import Followed
+    from standpipe.capture.regular_file import OpenFile
+    from standpipe.capture.source_store import SourceStore
+    from standpipe.journal.layout import Layout
+
+
+class Succession:
+    """Chooses the next file. `left`: files that were read to their ends, still open in case that they grow."""
+
+    def __init__(
+        self,
+        path: str,
+        layout: Layout,
+        copying: Copying,
+        cuts: Cuts,
+        store: SourceStore,
+        report: Report,
+        clock: Callable[[], float],
+    ) -> None:
+        self._path = path
+        self._layout = layout
+        self._copying = copying
+        self._cuts = cuts
+        self._store = store
+        self._report = report
+        self._clock = clock
+        self.left: list[Left] = []
+
+    # Nothing is followed.
+
+    def begin_next(self) -> None:
+        """Begin with the oldest file that has something to read."""
+        try:
+            kind = why_not_regular(os.stat(self._path))
+            if kind:
+                self._report.not_regular(self._path, kind)
+        except OSError as error:
+            self._report.unreachable(self._path, error)
+        generations = Generations(self._path, self._report)
+        try:
+            arrivals = self._arrivals(generations, [])
+            arrival = next((arrival for arrival in arrivals if arrival.has_bytes), None)
+            if arrival is not None:
+                generations.take(arrival.file)
+                self._go_to(arrival)
+        finally:
+            generations.close()
+
+    # Something is.
+
+    def older_comes_first(self, current: Followed) -> bool:
+        """Before the first byte of a file: begin with an older one, if there is one that has not been read.
+
+        It came while nobody looked: somebody copied this file, and truncated it.
+        """
+        generations = Generations(self._path, self._report)
+        try:
+            for arrival in self._files(generations, [current.file]):
+                is_live = arrival.file.path == self._path
+                if not arrival.has_bytes or is_live:
+                    continue
+                if not current.file.size or written(arrival.file) < written(current.file):
+                    generations.take(arrival.file)
+                    current.file.close()
+                    self._copying.current = None
+                    self._go_to(arrival)
+                    return True
+        finally:
+            generations.close()
+        return False
+
+    def look_elsewhere(self, current: Followed) -> None:
+        """Find out, at the end of a file, whether something else comes now, and begin with it."""
+        late = self._grown_left()
+        if late is not None and not self._copying.line_open:
+            self._return_to(current, late)
+            return
+        try:
+            status = os.stat(self._path)
+        except FileNotFoundError:
+            unlinked = not os.fstat(current.file.descriptor).st_nlink
+            if not self._is_ours(current.file):
+                self._report.missing(self._path, current.file, unlinked=unlinked, end=self._copying.end)
+            self._consider_next(current)  # a generation that never had this name while we looked
+            return
+        except OSError as error:
+            self._report.unreachable(self._path, error)
+            return
+        kind = why_not_regular(status)
+        if current.file.is_at(status):
+            self._report.in_place()
+        elif kind:
+            self._report.not_regular(self._path, kind)
+        else:
+            self._consider_next(current)
+
+    def _consider_next(self, current: Followed) -> None:
+        generations = Generations(self._path, self._report)
+        try:
+            arrival = self._choose(self._arrivals(generations, [current.file]))
+            if arrival is None:
+                return
+            what = decide(
+                next_has_bytes=arrival.has_bytes,
+                ends_line=not self._copying.line_open,
+                unused=is_unused(current.file) is True,
+                rests_seconds=self._copying.rests_seconds,
+            )
+            if what == STAY or current.file.size != current.position:
+                return
+            generations.take(arrival.file)
+            self._leave(current)
+            self._go_to(arrival)
+        finally:
+            generations.close()
+
+    def _choose(self, arrivals: list[Arrival]) -> Arrival | None:
+        """Return the oldest with bytes; an empty file is followed only where Vault will write to it."""
+        with_bytes = (arrival for arrival in arrivals if arrival.has_bytes)
+        at_path = (arrival for arrival in arrivals if arrival.file.path == self._path)
+        return next(with_bytes, None) or next(at_path, None)
+
+    def _arrivals(self, generations: Generations, followed: list[OpenFile]) -> list[Arrival]:
+        """Return what there is to be read: compressed generations that are known to come next, or files."""
+        while self._cuts.then:
+            file = open_gzipped(self._cuts.then[0], self._layout.root)
+            if file is not None:
+                generations.files.append(file)
+                return [Arrival(file, skip_nothing(file.descriptor, 0), None)]
+            self._cuts.then.pop(0)
+        return self._files(generations, followed)
+
+    def _files(self, generations: Generations, followed: list[OpenFile]) -> list[Arrival]:
+        return find_arrivals(generations, self._store.map, [*followed, *(left.file for left in self.left)])
+
+    def _go_to(self, arrival: Arrival) -> None:
+        if arrival.file.path in self._cuts.then:
+            self._cuts.then.remove(arrival.file.path)
+        known = arrival.known or SourceFile(arrival.file.inode, arrival.file.birth_time)
+        if arrival.skipped:
+            self._report.hole(arrival.file.path, arrival.skipped, self._copying.end)
+        self._copying.close_line_before(lambda journal: self._store.map.begin(known, arrival.position, journal))
+        self._copying.follow(arrival.file, known, arrival.position)
+        self._report.following(arrival.file.path, arrival.position, self._copying.end)
+
+    # Files that were left.
+
+    def _leave(self, current: Followed) -> None:
+        mark = self._copying.mark(current.position)
+        with self._store.lock:
+            if mark is not None:
+                self._store.map.leave(current.known, mark)
+            current.known.end = current.position
+        self.left.append(Left(current.file, current.known, self._copying.end, self._clock()))
+
+    def _grown_left(self) -> Left | None:
+        """Return a file that was left and has grown since; forget those that rest long enough."""
+        now = self._clock()
+        for left in list(self.left):
+            if left.file.size > (left.known.end or 0):
+                return left
+            if now - left.rests_since >= LATE_SECONDS and not self._is_ours(left.file):
+                self.left.remove(left)
+                left.file.close()
+        return None
+
+    def _is_ours(self, file: OpenFile) -> bool:
+        """Tell whether our own reclaim renamed a file."""
+        if OURS not in file.path:
+            return False
+        return is_ours(os.path.basename(os.path.realpath(self._path)), os.path.basename(file.path))
+
+    def _return_to(self, current: Followed, left: Left) -> None:
+        self.left.remove(left)
+        position = left.known.end or 0
+        self._leave(current)
+        self._report.late(left.file.path, position, self._copying.end)
+        self._copying.close_line_before(lambda journal: self._store.map.begin(left.known, position, journal))
+        self._copying.follow(left.file, left.known, position)
