@@ -9,9 +9,12 @@ import pytest
 from standpipe.capture.arrivals import find_arrivals
 from standpipe.capture.follow_report import Report
 from standpipe.capture.generations import Generations
+from standpipe.capture.journal_tail import JournalTail
 from standpipe.capture.proof import mark_at
 from standpipe.capture.regular_file import OpenFile, open_regular
 from standpipe.capture.source_map import SourceFile, SourceMap
+from standpipe.journal import identity
+from standpipe.journal.layout import Layout
 from standpipe.observe.log import Log
 
 if TYPE_CHECKING:
@@ -52,9 +55,13 @@ def arrivals(
     with (directory / "messages").open("wb") as sink:
         report = Report(str(directory / "incidents.jsonl"), Log("capture", sink.fileno()), lambda: 0.0)
         generations = Generations(str(directory / "audit.log"), report)
-        found = find_arrivals(generations, source_map, followed)
+        layout = Layout(str(directory / "journal"))
+        identity.open_or_create(layout, "node", 0.0)
+        tail = JournalTail(layout)
+        found = find_arrivals(generations, source_map, followed, tail)
         yield [(os.path.basename(one.file.path), one.position) for one in found]
         generations.close()
+        tail.close()
 
 
 @pytest.fixture

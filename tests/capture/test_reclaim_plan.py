@@ -88,9 +88,7 @@ def test_a_renamed_file_waits_for_the_new_one(
     *, state: str, path_is_there: bool, since_seconds: float, expected: str
 ) -> None:
     """After the rename comes the signal, then the wait for the path; without it the name is given back."""
-    step = reopen_step(
-        state, path_is_there=path_is_there, due=False, ends_line=True, since_seconds=since_seconds
-    )
+    step = reopen_step(state, path_is_there=path_is_there, due=False, ends_line=True, since_seconds=since_seconds)
     assert expected == step
 
 

@@ -86,6 +86,11 @@ class Appender:
 class Capture(Process):
     """A running `standpipe capture --file`."""
 
+    def _traced(self) -> list[int]:
+        if isinstance(self._injection, Prefix):
+            return [self.process.pid] if self.alive() else []  # it has become our command
+        return super()._traced()
+
     def voluntary_switches(self) -> int:
         """Return how often it went to sleep (proc_pid_status(5))."""
         text = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")

@@ -83,13 +83,15 @@ def test_s60_nothing_is_dropped(tmp_path: Path) -> None:
 def test_s61_delete_of_the_old_log_fails(tmp_path: Path, error: str) -> None:
     """The renamed file cannot be unlinked: told once, no crash, capture goes on."""
     with Scene(tmp_path) as scene, Vault(scene.path, tmp_path) as vault:
+        user = scene.writer()  # as long as it has the file open, the file stays
         data = vault.write(500)
-        capture = scene.capture(reclaim="reopen", reclaim_at="256KiB", signal_pid=vault.pid)
+        capture = scene.capture(**REOPEN, signal_pid=vault.pid)
+        wait_until(lambda: list(scene.vault.glob(OURS)), "it is renamed")
+        data += vault.write(5)
         scene.expect(data)
-        injection = Traced("?unlink,?unlinkat", f"error={error}")
-        traced = Attached(scene.directory, capture, injection)
-        data += vault.write(1000)
-        scene.expect(data)
+        (old,) = scene.vault.glob(OURS)
+        traced = Attached(scene.directory, capture, Traced("?unlink,?unlinkat", f"error={error}", 0, (str(old),)))
+        user.close()
         wait_until(lambda: traced.injected() or not capture.alive(), "it tries to unlink")
         for number in range(3):
             data += vault.write(5)
@@ -148,7 +150,7 @@ def test_s62_cap_block(tmp_path: Path, way: str) -> None:
 def test_s62_cap_drop_oldest(tmp_path: Path) -> None:
     """With on_full: drop-oldest the oldest undelivered segments go, and every lost range is an incident."""
     with Scene(tmp_path) as scene:
-        text = "segment_size: 32KiB, max_size: 256KiB, on_full: drop-oldest, retain: {age: 1h, size: 1GiB}"
+        text = "segment_size: 32KiB, max_size: 256KiB, on_full: drop-oldest, retain: {age: 1h, size: 128KiB}"
         config = scene.config(text)
         keep = scene.spawn("keep", "--config", config)
         data = scene.append(lines(0, 2500))

@@ -311,7 +311,7 @@ def test_s56_sigterm_drain(tmp_path: Path) -> None:
 
 
 def test_s56_sigterm_drain_with_a_deadline(tmp_path: Path) -> None:
-    """The sink is blocked at the stop: the sidecar ends at its deadline, says what is left, and the rest comes later."""
+    """The sink is blocked at the stop: the sidecar ends at its deadline, says what is left; the rest comes later."""
     with Scene(tmp_path) as scene:
         data = scene.append(lines(0, 2000))
         config = scene.config("segment_size: 1MiB, max_size: 64MiB")

@@ -56,7 +56,7 @@ def test_s35_copytruncate_all_read(tmp_path: Path, *, live: bool, copied: bool) 
         offset, length, detail = scene.incident("truncated")
         assert (len(OLD), 0, len(OLD)) == (offset, length, detail["source_from"])
         if copied:
-            assert (0, str(scene.older())) == (detail["lost_bytes"], detail["copy"])
+            assert str(scene.older()) == detail["copy"]
         scene.settles(OLD + new)
 
 
@@ -84,7 +84,8 @@ def test_s36_copytruncate_unread_tail_with_a_copy(tmp_path: Path, *, live: bool)
         new = scene.append(lines(2000, 20))
         scene.finish(back(scene, capture, live=live), OLD + tail + new)
         _, _, detail = scene.incident("truncated")
-        assert (len(OLD), len(OLD + tail), 0) == (detail["source_from"], detail["source_to"], detail["lost_bytes"])
+        assert len(OLD + tail) == detail["source_from"]  # what may have come after the copy is lost, and nobody saw it
+        assert "unknown" == detail["lost_bytes"]
         assert str(scene.older()) == detail["copy"]
         scene.settles(OLD + tail + new)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 
-from standpipe.capture.proof import fits_mark, is_same_up_to, skip_nothing
+from standpipe.capture.proof import PROOF_BYTES, fits_mark, is_same_up_to, read_range, skip_nothing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from standpipe.capture.generations import Generations
+    from standpipe.capture.journal_tail import JournalTail
     from standpipe.capture.regular_file import OpenFile
     from standpipe.capture.source_map import SourceFile, SourceMap
 
@@ -35,7 +36,9 @@ class Arrival:
         return self.file.size > self.position
 
 
-def find_arrivals(generations: Generations, source_map: SourceMap, followed: Sequence[OpenFile]) -> list[Arrival]:
+def find_arrivals(
+    generations: Generations, source_map: SourceMap, followed: Sequence[OpenFile], tail: JournalTail
+) -> list[Arrival]:
     """Return what is to be read next, in order. `followed` are open already, and looked after elsewhere.
 
     Files that are known come first: what they got late was written before what a newer file has. A copy of a known
@@ -52,24 +55,39 @@ def find_arrivals(generations: Generations, source_map: SourceMap, followed: Seq
         if rewritten is not None:
             new.append(Arrival(file, rewritten.size, None))
             continue
-        known = _known(file, source_map)
+        known = find_known(file, source_map, tail)
         if known is None or _is_another(file, known, generations):
             start = skip_nothing(file.descriptor, 0)
             new.append(Arrival(file, start, None, skipped=start))
-        elif file.size > (known.end or 0):
-            late.append(Arrival(file, known.end or 0, known))
+        elif known.end is not None and file.size > known.end:
+            late.append(Arrival(file, known.end, known))
     return late + new
 
 
-def _known(file: OpenFile, source_map: SourceMap) -> SourceFile | None:
-    """Return the file, left before, that this one is or is a copy of, by content."""
-    left = [known for known in reversed(source_map.files) if known.end is not None]
-    left.sort(key=lambda known: not known.is_numbered(file.inode, file.birth_time))
-    for known in left:
-        mark = known.mark_up_to(min(file.size, known.end or 0))
-        if mark is not None and mark.length and fits_mark(file.descriptor, mark):
+def find_known(file: OpenFile, source_map: SourceMap, tail: JournalTail) -> SourceFile | None:
+    """Return the file, read before or now, that this one is or is a copy of, by content. Raises OSError."""
+    newest_first = source_map.files[::-1]
+    numbered = [known for known in newest_first if known.is_numbered(file.inode, file.birth_time)]
+    numbered_first = numbered + [known for known in newest_first if known not in numbered]
+    for known in numbered_first:
+        if known.end is not None and _has_mark_of(file, known):
+            return known
+        if known.pairs and _is_in_journal(file, known, tail):
             return known
     return None
+
+
+def _has_mark_of(file: OpenFile, known: SourceFile) -> bool:
+    mark = known.mark_up_to(min(file.size, known.end or 0))
+    return mark is not None and mark.length > 0 and fits_mark(file.descriptor, mark)
+
+
+def _is_in_journal(file: OpenFile, known: SourceFile, tail: JournalTail) -> bool:
+    """Tell whether a file ends with bytes that the journal has from the same place of a known file."""
+    source, journal = known.pairs[-1]
+    size = file.size
+    ours = tail.last(journal + size - source, min(PROOF_BYTES, size - source)) if size > source else b""
+    return b"\n" in ours and read_range(file.descriptor, size - len(ours), size) == ours
 
 
 def _is_another(file: OpenFile, known: SourceFile, generations: Generations) -> bool:
@@ -77,8 +95,9 @@ def _is_another(file: OpenFile, known: SourceFile, generations: Generations) -> 
     if known.is_numbered(file.inode, file.birth_time) or file.size <= (known.end or 0):
         return False
     return any(
-        known.is_numbered(other.inode, other.birth_time) and fits_mark(other.descriptor, known.marks[-1])
+        known.is_numbered(other.inode, other.birth_time) and fits_mark(other.descriptor, mark)
         for other in generations.files
+        for mark in known.marks[-1:]
     )
 
 

@@ -13,6 +13,8 @@ from standpipe.capture.proof import mark_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from standpipe.capture.copying import Copying
     from standpipe.capture.find_again import Found
     from standpipe.capture.follow_report import Report
@@ -26,12 +28,21 @@ if TYPE_CHECKING:
 class Cuts:
     """Goes on after truncations. `then`: compressed generations that come before everything else."""
 
-    def __init__(self, path: str, layout: Layout, copying: Copying, store: SourceStore, report: Report) -> None:
+    def __init__(
+        self,
+        path: str,
+        layout: Layout,
+        copying: Copying,
+        store: SourceStore,
+        report: Report,
+        set_aside: Callable[[OpenFile], None],
+    ) -> None:
         self._path = path
         self._layout = layout
         self._copying = copying
         self._store = store
         self._report = report
+        self._set_aside = set_aside
         self.then: list[str] = []
 
     def find_again(self, current: Followed) -> None:
@@ -61,11 +72,12 @@ class Cuts:
         if found is None:
             self._begin_anew(file, known, position)
             return
-        if file is not found.file:
-            file.close()
         if copy is None:
+            if file is not found.file:
+                file.close()
             self.resume_at(found.file, known, found.position)
             return
+        self._set_aside(file)
         with self._store.lock:
             known.inode, known.birth_time = copy.inode, copy.birth_time
             self._store.save()
@@ -86,7 +98,7 @@ class Cuts:
                 self._store.map.leave(known, mark)
             known.end = position
             self._store.save()
-        file.close()
+        self._set_aside(file)
         self._copying.current = None
         self._copying.begun = True
 

@@ -123,6 +123,7 @@ class FileStart:
             proof = self._tail.last(self._tail.end, min(PROOF_BYTES, max(0, self._position - source)))
         line_open = not (skipped or self._goes_on_after_gap) and self._tail.last(self._tail.end, 1) not in (b"", b"\n")
         capture.begin(end, line_open=line_open, proof=proof)
+        capture.note_gzipped(self._generations)
         self._hand_over_finished(capture)
         if self._known is not None:
             self._go_on(capture, self._known, end, skipped=skipped)

@@ -60,7 +60,7 @@ def find_again(
     if copies:
         longest = max(copies, key=lambda file: file.size)
         return Found(generations.take(longest), position, COPY if numbered else MOVED)
-    paths = generations.gzipped()
+    paths = [gzipped.path for gzipped in generations.gzipped()]
     for index in reversed(range(len(paths))):
         unpacked = open_gzipped(paths[index], scratch_directory)
         if unpacked is None:

@@ -18,6 +18,7 @@ from standpipe.capture.copying import Copying
 from standpipe.capture.cuts import Cuts
 from standpipe.capture.followed import Left
 from standpipe.capture.lease import is_unused
+from standpipe.capture.source_map import SourceFile
 from standpipe.capture.succession import Succession
 from standpipe.journal.watch import DirectoryWatch
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from standpipe.capture.pipe import Wake
     from standpipe.capture.reclaim import Reclaim
     from standpipe.capture.regular_file import OpenFile
-    from standpipe.capture.source_map import SourceFile
     from standpipe.capture.source_store import SourceStore
     from standpipe.journal.layout import Layout
     from standpipe.journal.writer import Writer
@@ -61,11 +61,13 @@ class FileCapture:
         self._clock = clock
         self._watch: DirectoryWatch | None = None
         self._copying = Copying(writer, store, report, reclaim, clock)
-        self._cuts = Cuts(path, layout, self._copying, store, report)
-        self._succession = Succession(path, layout, self._copying, self._cuts, store, report, clock)
+        self._left: list[Left] = []
+        self._cuts = Cuts(path, layout, self._copying, store, report, self._set_aside)
+        self._succession = Succession(path, layout, self._copying, self._cuts, store, report, self._left, clock)
         self.begin = self._copying.begin
         self.resume_at = self._cuts.resume_at
         self.after_cut = self._cuts.go_on
+        self.note_gzipped = self._succession.note_gzipped
 
     # Start-up.
 
@@ -76,7 +78,13 @@ class FileCapture:
 
     def hand_over_left(self, file: OpenFile, known: SourceFile) -> None:
         """Look after a file that was captured whole and that our reclaim renamed."""
-        self._succession.left.append(Left(file, known, 0, self._clock()))
+        self._left.append(Left(file, known, 0, self._clock()))
+
+    def _set_aside(self, file: OpenFile) -> None:
+        """Keep a file open that was cut: Vault may go on in it, also where it has lost its name."""
+        fresh = SourceFile(file.inode, file.birth_time)
+        fresh.end = 0
+        self._left.append(Left(file, fresh, self._copying.end, self._clock()))
 
     # The loop.
 
@@ -99,7 +107,7 @@ class FileCapture:
         if current is None:
             self._succession.begin_next()
             return 0
-        self._reclaim.step(current, self._succession.left, copying.end, line_open=copying.line_open)
+        self._reclaim.step(current, self._left, copying.end, line_open=copying.line_open)
         size = current.file.size
         if not copying.is_same(current, size):
             self._cuts.find_again(current)

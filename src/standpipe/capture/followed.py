@@ -28,7 +28,7 @@ class Followed:
 
 
 class Left:
-    """A file that was read to its end, still open in case that it grows once more.
+    """A file that is not read now, still open in case that it grows: one that was read to its end, or cut to nothing.
 
     journal_end: the journal's end when it was left; rests_since: monotonic seconds; looked_at: the same, when it was
     last looked at whether it may be unlinked.

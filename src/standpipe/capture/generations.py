@@ -13,6 +13,17 @@ if TYPE_CHECKING:
     from standpipe.capture.follow_report import Report
 
 
+class Gzipped:
+    """A compressed generation. number: (device, inode, size), which a rename keeps; time_ns: of the last write."""
+
+    __slots__ = ("number", "path", "time_ns")
+
+    def __init__(self, path: str, status: os.stat_result) -> None:
+        self.path = path
+        self.number = (status.st_dev, status.st_ino, status.st_size)
+        self.time_ns = status.st_mtime_ns
+
+
 class Generations:
     """The candidates of one look. `close` closes all that nobody has taken."""
 
@@ -24,7 +35,8 @@ class Generations:
         live = self._open(path, follow_symlink=True)
         if live is not None:
             seen.add((live.device, live.inode))
-        self._gzipped: list[tuple[int, str]] = []
+        self._live = live
+        self._gzipped: list[Gzipped] = []
         for directory, name in _places(path):
             self._gzipped += _gzipped(directory, name)
             for entry in _names(directory):
@@ -46,9 +58,13 @@ class Generations:
             self._report.cannot_open(path, error)
             return None
 
-    def gzipped(self) -> list[str]:
-        """Return the paths of the compressed generations, in the order in which they were written."""
-        return [path for _, path in sorted(self._gzipped)]
+    def gzipped(self) -> list[Gzipped]:
+        """Return the compressed generations, in the order in which they were written."""
+        return sorted(self._gzipped, key=lambda found: (found.time_ns, found.path))
+
+    def add(self, file: OpenFile) -> None:
+        """Add a file that was unpacked, at its place in the order; the live one stays the last."""
+        self.files = sorted([*self.files, file], key=lambda each: (each is self._live, *written(each)))
 
     def take(self, file: OpenFile) -> OpenFile:
         """Keep a file open beyond `close`."""
@@ -78,14 +94,17 @@ def open_gzipped(path: str, scratch_directory: str) -> OpenFile | None:
     return OpenFile(path, descriptor)
 
 
-def _gzipped(directory: str, live: str) -> list[tuple[int, str]]:
-    """Return (time of the last write, path): gzip gives its file the time of the one that it replaces."""
+def _gzipped(directory: str, live: str) -> list[Gzipped]:
+    """List a directory's; gzip gives its file the time of the one that it replaces."""
     found = []
     for name in _names(directory):
         if is_gzipped_generation(live, name):
-            status = os.stat(f"{directory}/{name}", follow_symlinks=False)
+            try:
+                status = os.stat(f"{directory}/{name}", follow_symlinks=False)
+            except FileNotFoundError:
+                continue  # renamed at this moment
             if not why_not_regular(status):
-                found.append((status.st_mtime_ns, f"{directory}/{name}"))
+                found.append(Gzipped(f"{directory}/{name}", status))
     return found
 
 

@@ -14,7 +14,28 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from standpipe.journal.segment import Segment
 
-SEGMENTS_MAX = 64  # files held open: 4 GiB of the usual segments
+HELD_OPEN = 4  # the newest files, which prove the position; older ones are opened when they are asked for
+
+
+class Piece:
+    """The bytes [start, end) of the journal in one file; descriptor: -1 where it is not open."""
+
+    __slots__ = ("descriptor", "end", "path", "start")
+
+    def __init__(self, start: int, end: int, path: str, descriptor: int = -1) -> None:
+        self.start = start
+        self.end = end
+        self.path = path
+        self.descriptor = descriptor
+
+    def is_open(self) -> bool:
+        """Open the file if it is not open; False where keep has removed it. Raises OSError."""
+        if self.descriptor < 0:
+            try:
+                self.descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            except FileNotFoundError:
+                return False
+        return True
 
 
 class JournalTail:
@@ -24,8 +45,8 @@ class JournalTail:
         """Open the files. Raises OSError and JournalError."""
         self._root = layout.root
         self._packed = _packed(layout)
-        self._pieces: list[tuple[int, int, int]] = []  # (start, end, descriptor), oldest first
-        raw = list_raw_segments(layout)[-SEGMENTS_MAX:]
+        self._pieces: list[Piece] = []  # oldest first
+        raw = list_raw_segments(layout)
         self.end = _sealed_end(layout)  # of what was ever captured, as far as it survived
         self.begun = raw[-1].base if raw and not raw[-1].size else 0  # where a segment begins that has no byte yet
         bound = None  # the base of the next segment, which beats what a failed one has from there on
@@ -33,14 +54,19 @@ class JournalTail:
             end = segment.base + segment.size
             if segment.size:
                 self.end = max(self.end, end)
-                descriptor = os.open(layout.segment(segment.base), os.O_RDONLY | os.O_NOFOLLOW)
-                self._pieces.insert(0, (segment.base, end if bound is None else min(end, bound), descriptor))
+                piece_end = end if bound is None else min(end, bound)
+                self._pieces.append(Piece(segment.base, piece_end, layout.segment(segment.base)))
             bound = segment.base
+        self._pieces.reverse()
+        for piece in self._pieces[-HELD_OPEN:]:
+            piece.is_open()
 
     def close(self) -> None:
         """Close the files."""
         while self._pieces:
-            os.close(self._pieces.pop()[2])
+            piece = self._pieces.pop()
+            if piece.descriptor >= 0:
+                os.close(piece.descriptor)
 
     def between(self, start: int, end: int) -> bytes | None:
         """Return the bytes [start, end), or None where not all of them are to be had. Raises OSError."""
@@ -59,20 +85,20 @@ class JournalTail:
         descriptor = unpack_segment(path, self._root)
         if descriptor is None:
             return False
-        self._pieces.append((base, base + os.fstat(descriptor).st_size, descriptor))
-        self._pieces.sort()
+        self._pieces.append(Piece(base, base + os.fstat(descriptor).st_size, path, descriptor))
+        self._pieces.sort(key=lambda piece: piece.start)
         return True
 
     def last(self, end: int, count: int) -> bytes:
         """Return the last count bytes before end, or as many as are to be had without a gap. Raises OSError."""
         found = b""
-        for piece_start, piece_end, descriptor in reversed(self._pieces):
-            if len(found) == count or end > piece_end:
+        for piece in reversed(self._pieces):
+            if len(found) == count or end > piece.end:
                 break
-            if end <= piece_start:
+            if end <= piece.start:
                 continue
-            start = max(piece_start, end - (count - len(found)))
-            data = os.pread(descriptor, end - start, start - piece_start)
+            start = max(piece.start, end - (count - len(found)))
+            data = os.pread(piece.descriptor, end - start, start - piece.start) if piece.is_open() else b""
             if len(data) != end - start:
                 break
             found = data + found

@@ -12,6 +12,7 @@ from standpipe.capture.follow_plan import LATE_SECONDS, STAY, decide
 from standpipe.capture.followed import Left
 from standpipe.capture.generation_names import OURS, is_ours
 from standpipe.capture.generations import Generations, open_gzipped, written
+from standpipe.capture.journal_tail import JournalTail
 from standpipe.capture.lease import is_unused
 from standpipe.capture.proof import skip_nothing
 from standpipe.capture.regular_file import why_not_regular
@@ -25,13 +26,14 @@ if TYPE_CHECKING:
     from standpipe.capture.cuts import Cuts
     from standpipe.capture.follow_report import Report
     from standpipe.capture.followed import Followed
+    from standpipe.capture.generations import Gzipped
     from standpipe.capture.regular_file import OpenFile
     from standpipe.capture.source_store import SourceStore
     from standpipe.journal.layout import Layout
 
 
 class Succession:
-    """Chooses the next file. `left`: files that were read to their ends, still open in case that they grow."""
+    """Chooses the next file. left: files that are not read now, still open in case that they grow."""
 
     def __init__(
         self,
@@ -41,6 +43,7 @@ class Succession:
         cuts: Cuts,
         store: SourceStore,
         report: Report,
+        left: list[Left],
         clock: Callable[[], float],
     ) -> None:
         self._path = path
@@ -50,7 +53,8 @@ class Succession:
         self._store = store
         self._report = report
         self._clock = clock
-        self.left: list[Left] = []
+        self._gzipped: set[tuple[int, int, int]] = set()  # numbers of those that need not be looked into
+        self._left = left
 
     # Nothing is followed.
 
@@ -69,8 +73,12 @@ class Succession:
             if arrival is not None:
                 generations.take(arrival.file)
                 self._go_to(arrival)
+                return
         finally:
             generations.close()
+        late = self._grown_left()
+        if late is not None:
+            self._return_to(late)
 
     # Something is.
 
@@ -99,7 +107,8 @@ class Succession:
         """Find out, at the end of a file, whether something else comes now, and begin with it."""
         late = self._grown_left()
         if late is not None and not self._copying.line_open:
-            self._return_to(current, late)
+            self._leave(current)
+            self._return_to(late)
             return
         try:
             status = os.stat(self._path)
@@ -157,7 +166,31 @@ class Succession:
         return self._files(generations, followed)
 
     def _files(self, generations: Generations, followed: list[OpenFile]) -> list[Arrival]:
-        return find_arrivals(generations, self._store.map, [*followed, *(left.file for left in self.left)])
+        unpacked = self._unpack_new(generations)
+        tail = JournalTail(self._layout)
+        try:
+            known = [*followed, *(left.file for left in self._left)]
+            arrivals = find_arrivals(generations, self._store.map, known, tail)
+        finally:
+            tail.close()
+        unread = [arrival.file for arrival in arrivals]
+        self._gzipped |= {gzipped.number for gzipped, file in unpacked if file not in unread}
+        return arrivals
+
+    def note_gzipped(self, generations: Generations) -> None:
+        """Take the compressed generations that are there for old ones: what is new among them comes from the map."""
+        self._gzipped |= {gzipped.number for gzipped in generations.gzipped()}
+
+    def _unpack_new(self, generations: Generations) -> list[tuple[Gzipped, OpenFile]]:
+        """Open generations that were compressed since the last look; content says whether they were read before."""
+        unpacked = []
+        for gzipped in generations.gzipped():
+            if gzipped.number not in self._gzipped:
+                file = open_gzipped(gzipped.path, self._layout.root)
+                if file is not None:  # else gzip is at work, and the file itself is there until it is done
+                    generations.add(file)
+                    unpacked.append((gzipped, file))
+        return unpacked
 
     def _go_to(self, arrival: Arrival) -> None:
         if arrival.file.path in self._cuts.then:
@@ -177,16 +210,16 @@ class Succession:
             if mark is not None:
                 self._store.map.leave(current.known, mark)
             current.known.end = current.position
-        self.left.append(Left(current.file, current.known, self._copying.end, self._clock()))
+        self._left.append(Left(current.file, current.known, self._copying.end, self._clock()))
 
     def _grown_left(self) -> Left | None:
         """Return a file that was left and has grown since; forget those that rest long enough."""
         now = self._clock()
-        for left in list(self.left):
+        for left in list(self._left):
             if left.file.size > (left.known.end or 0):
                 return left
             if now - left.rests_since >= LATE_SECONDS and not self._is_ours(left.file):
-                self.left.remove(left)
+                self._left.remove(left)
                 left.file.close()
         return None
 
@@ -196,10 +229,11 @@ class Succession:
             return False
         return is_ours(os.path.basename(os.path.realpath(self._path)), os.path.basename(file.path))
 
-    def _return_to(self, current: Followed, left: Left) -> None:
-        self.left.remove(left)
+    def _return_to(self, left: Left) -> None:
+        """Read a file that has grown since it was left, or was cut to nothing and written to anew."""
+        self._left.remove(left)
         position = left.known.end or 0
-        self._leave(current)
-        self._report.late(left.file.path, position, self._copying.end)
-        self._copying.close_line_before(lambda journal: self._store.map.begin(left.known, position, journal))
-        self._copying.follow(left.file, left.known, position)
+        if position:
+            self._report.late(left.file.path, position, self._copying.end)
+        start = position or skip_nothing(left.file.descriptor, 0)
+        self._go_to(Arrival(left.file, start, left.known, skipped=start - position))
