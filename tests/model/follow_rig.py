@@ -90,7 +90,7 @@ class Rig:
         with self._stands_in():
             start = FileStart(self.path, self.layout, report)
             way = Way(lambda: (self.way, "asked for"), start.store, log, clock)
-            companion = Punching(start.store, report, RECLAIM_AT_BYTES)
+            companion = Punching(self.layout, start.store, report, RECLAIM_AT_BYTES)
             reopening = Reopen(self.path, self.reloader, report, clock, RECLAIM_AT_BYTES)
             recovery = Recovery(self.layout, log, SEGMENT_SIZE, 0.0, self.now, start.store.before_finish)
             current = recovery.run({"file": self.path})

@@ -42,24 +42,32 @@ class JournalTail:
     """Reads ``.log`` files, and where `between` needs one, a ``.log.zst``. Offsets are the journal's."""
 
     def __init__(self, layout: Layout) -> None:
-        """Open the files. Raises OSError and JournalError."""
-        self._root = layout.root
+        """Open the files. Raises OSError."""
+        self._layout = layout
         self._packed = _packed(layout)
         self._pieces: list[Piece] = []  # oldest first
         raw = list_raw_segments(layout)
-        self.end = _sealed_end(layout)  # of what was ever captured, as far as it survived
+        self._raw_end = 0
+        self._end: int | None = None
         self.begun = raw[-1].base if raw and not raw[-1].size else 0  # where a segment begins that has no byte yet
         bound = None  # the base of the next segment, which beats what a failed one has from there on
         for segment in reversed(raw):
             end = segment.base + segment.size
             if segment.size:
-                self.end = max(self.end, end)
+                self._raw_end = max(self._raw_end, end)
                 piece_end = end if bound is None else min(end, bound)
                 self._pieces.append(Piece(segment.base, piece_end, layout.segment(segment.base)))
             bound = segment.base
         self._pieces.reverse()
         for piece in self._pieces[-HELD_OPEN:]:
             piece.is_open()
+
+    @property
+    def end(self) -> int:
+        """The end of what was ever captured, as far as it survived. Raises OSError and JournalError."""
+        if self._end is None:
+            self._end = max(self._raw_end, _sealed_end(self._layout))
+        return self._end
 
     def close(self) -> None:
         """Close the files."""
@@ -82,7 +90,7 @@ class JournalTail:
         if not self._packed:
             return False
         base, path = self._packed.pop()
-        descriptor = unpack_segment(path, self._root)
+        descriptor = unpack_segment(path, self._layout.root)
         if descriptor is None:
             return False
         self._pieces.append(Piece(base, base + os.fstat(descriptor).st_size, path, descriptor))

@@ -1,8 +1,10 @@
-"""Reclaim by punching holes, on capture's second thread: journal's fdatasync, source's fdatasync, punch.
+"""Reclaim by punching holes, on capture's second thread: the journal's fdatasync, a last look, punch.
 
-A hole is punched only over bytes that are on the journal's disk. The source is synced as well before: should the power
-go, it then still has what proves our position in it, and cannot fall back behind a hole (Vault never syncs, so a source
-may come back shorter than the journal: measured). Punching the same range twice does nothing, so no state is kept.
+A hole is punched only over bytes that are on the journal's disk, and only where the file still has them: just before,
+the bytes before the hole's end are compared with the journal's, for somebody may have truncated the file and Vault
+filled it again. The file's dirty pages are written out before the punch, which would do that with the file's lock held,
+so that Vault's write would wait for the disk. Whether they are durable does not matter: what a power loss
+takes from the file is in the journal (file_start). Punching twice does nothing, so no state is kept.
 """
 
 from __future__ import annotations
@@ -10,9 +12,10 @@ from __future__ import annotations
 import errno
 import os
 
-from standpipe.capture.proof import KEPT_BYTES
+from standpipe.capture.journal_tail import JournalTail
+from standpipe.capture.proof import KEPT_BYTES, PROOF_BYTES, read_range
 from standpipe.capture.reclaim_plan import punch_end
-from standpipe.capture.volume import first_data, punch
+from standpipe.capture.volume import first_data, punch, write_out
 from standpipe.journal import kinds
 
 TYPE_CHECKING = False
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from standpipe.capture.regular_file import OpenFile
     from standpipe.capture.source_map import SourceFile
     from standpipe.capture.source_store import SourceStore
+    from standpipe.journal.layout import Layout
     from standpipe.journal.segment import Segment
     from standpipe.journal.syncer import Syncer
 
@@ -44,7 +48,8 @@ class Target:
 class Punching:
     """The companion of the syncer (journal.companion), for a file source."""
 
-    def __init__(self, store: SourceStore, report: Report, at_bytes: int) -> None:
+    def __init__(self, layout: Layout, store: SourceStore, report: Report, at_bytes: int) -> None:
+        self._layout = layout
         self._store = store
         self._report = report
         self._at_bytes = at_bytes
@@ -103,7 +108,9 @@ class Punching:
             target.punched += RETRY_BYTES
             return
         try:
-            os.fdatasync(target.descriptor)
+            write_out(target.descriptor, 0, end)
+            if not self._still_has(target, end):
+                return  # the thread that follows the file finds out
             _punch_by_number(target.descriptor, end)
         except OSError as error:
             self._stop(target.path, error.strerror or "", safe_end)
@@ -112,6 +119,15 @@ class Punching:
             return
         target.punched = end
         self._told = ""
+
+    def _still_has(self, target: Target, end: int) -> bool:
+        """Tell whether the file's bytes before an offset are those that the journal has. Raises OSError."""
+        tail = JournalTail(self._layout)
+        try:
+            ours = tail.last(target.journal + end - target.source, min(PROOF_BYTES, end - target.source))
+        finally:
+            tail.close()
+        return bool(ours) and read_range(target.descriptor, end - len(ours), end) == ours
 
     def _stop(self, path: str, reason: str, journal_offset: int) -> None:
         """Tell that a file's space is not given back; each reason once."""

@@ -15,6 +15,7 @@ import struct
 FALLOC_FL_KEEP_SIZE = 0x01  # linux/falloc.h
 FALLOC_FL_PUNCH_HOLE = 0x02
 RENAME_NOREPLACE = 1  # linux/fs.h
+SYNC_FILE_RANGE_ALL = 1 | 2 | 4  # linux/fs.h: WAIT_BEFORE, WRITE, WAIT_AFTER
 AT_FDCWD = -100  # linux/fcntl.h
 AT_EMPTY_PATH = 0x1000
 STATX_BTIME = 0x800  # linux/stat.h
@@ -38,6 +39,9 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 # off_t of `fallocate` has 32 bits on 32-bit glibc; musl has one function, with 64 bits
 _FALLOCATE = getattr(_LIBC, "fallocate64", None) or _LIBC.fallocate
 _FALLOCATE.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+_SYNC_FILE_RANGE = getattr(_LIBC, "sync_file_range", None)
+if _SYNC_FILE_RANGE is not None:
+    _SYNC_FILE_RANGE.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
 _RENAMEAT2 = getattr(_LIBC, "renameat2", None)  # glibc 2.28, musl 1.2.6
 _STATX = getattr(_LIBC, "statx", None)  # glibc 2.28, musl 1.1.24
 
@@ -48,6 +52,15 @@ def _failure(*paths: str) -> OSError:
     if not paths:
         return OSError(number, os.strerror(number))
     return OSError(number, os.strerror(number), paths[0], None, *paths[1:])
+
+
+def write_out(descriptor: int, start: int, end: int) -> None:
+    """Have the dirty pages of [start, end) written, and wait for that; nothing is made durable by it.
+
+    No lock of the file is held meanwhile, so its writer does not wait. Raises OSError. See sync_file_range(2).
+    """
+    if _SYNC_FILE_RANGE is not None and _SYNC_FILE_RANGE(descriptor, start, end - start, SYNC_FILE_RANGE_ALL) != 0:
+        raise _failure()
 
 
 def punch(descriptor: int, start: int, end: int) -> None:

@@ -52,7 +52,7 @@ class FileSource:
         self.before_finish = self._start.store.before_finish
         self._way = Way(self._ask_way, self._start.store, self._log, time.monotonic)
         at_bytes = self._options.integer("reclaim-at")
-        self.companion = Punching(self._start.store, self._report, at_bytes)
+        self.companion = Punching(self._layout, self._start.store, self._report, at_bytes)
         self._reopen = Reopen(self._path, self._reloader, self._report, time.monotonic, at_bytes)
         self._reopen.max_apparent_size = self._options.integer("max-apparent-size")
         return {"file": self._path}
