@@ -1,4 +1,4 @@
-"""Punching, driven as the syncer's thread drives it, over real files: only what the journal has on disk is given back."""
+"""Punching, driven as the syncer's thread drives it, over real files: only what is on the journal's disk goes."""
 
 from __future__ import annotations
 
