@@ -98,6 +98,7 @@ def _is_another(file: OpenFile, known: SourceFile, generations: Generations) -> 
         known.is_numbered(other.inode, other.birth_time) and fits_mark(other.descriptor, mark)
         for other in generations.files
         for mark in known.marks[-1:]
+        if mark.length < PROOF_BYTES  # so much in common is no chance: it is a copy that went on
     )
 
 

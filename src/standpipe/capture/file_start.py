@@ -155,8 +155,7 @@ class FileStart:
     def _without_file(self, capture: FileCapture, known: SourceFile, end: int) -> None:
         file = self._numbered(known)
         if file is None:
-            self._report.lost(self._path, self._position, end)
-            known.end = self._position
+            capture.expect(known, self._position)
         elif self._rebooted:
             start = skip_nothing(file.descriptor, 0)
             self._report.rolled_back(file.path, self._position, min(start, self._position), end)

@@ -68,6 +68,7 @@ class FileCapture:
         self.resume_at = self._cuts.resume_at
         self.after_cut = self._cuts.go_on
         self.note_gzipped = self._succession.note_gzipped
+        self.expect = self._succession.expect
 
     # Start-up.
 

@@ -10,7 +10,12 @@ from standpipe.capture.unpacked import unpack_gzip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from standpipe.capture.follow_report import Report
+
+
+MANY = 128  # generations in one directory; a rotator keeps fewer, and each look at them costs
 
 
 class Gzipped:
@@ -27,8 +32,11 @@ class Gzipped:
 class Generations:
     """The candidates of one look. `close` closes all that nobody has taken."""
 
-    def __init__(self, path: str, report: Report) -> None:
-        """Open them, the live file last. Raises OSError where the directory cannot be read."""
+    def __init__(self, path: str, report: Report, nothing_in: Container[tuple[int, int, int, int]] = ()) -> None:
+        """Open them, the live file last. Raises OSError where the directory cannot be read.
+
+        nothing_in: keys of files that need not be opened where there are very many.
+        """
         self._report = report
         self.files: list[OpenFile] = []
         seen: set[tuple[int, int]] = set()
@@ -39,8 +47,9 @@ class Generations:
         self._gzipped: list[Gzipped] = []
         for directory, name in _places(path):
             self._gzipped += _gzipped(directory, name)
-            for entry in _names(directory):
-                if is_generation(name, entry):
+            entries = [entry for entry in _names(directory) if is_generation(name, entry)]
+            for entry in entries:
+                if len(entries) < MANY or _key_at(f"{directory}/{entry}") not in nothing_in:
                     file = self._open(f"{directory}/{entry}", follow_symlink=False)
                     if file is not None and (file.device, file.inode) in seen:
                         file.close()
@@ -106,6 +115,22 @@ def _gzipped(directory: str, live: str) -> list[Gzipped]:
             if not why_not_regular(status):
                 found.append(Gzipped(f"{directory}/{name}", status))
     return found
+
+
+def key_of(file: OpenFile) -> tuple[int, int, int, int]:
+    """Return what changes when a file's content does: device, inode, size, time of the last write."""
+    return _key(os.fstat(file.descriptor))
+
+
+def _key(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _key_at(path: str) -> tuple[int, int, int, int] | None:
+    try:
+        return _key(os.stat(path, follow_symlinks=False))
+    except OSError:
+        return None
 
 
 def _names(directory: str) -> list[str]:

@@ -9,6 +9,7 @@ takes from the file is in the journal (file_start). Punching twice does nothing,
 
 from __future__ import annotations
 
+import _thread
 import errno
 import os
 
@@ -53,6 +54,7 @@ class Punching:
         self._store = store
         self._report = report
         self._at_bytes = at_bytes
+        self._lock = _thread.allocate_lock()  # for _new, which one thread gives and the other one takes
         self._new: Target | None = None
         self._target: Target | None = None
         self._told = ""
@@ -67,7 +69,11 @@ class Punching:
             return
         source, journal = known.pairs[-1]
         punched = first_data(file.descriptor, 0) or 0
-        self._new = Target(file.path, os.dup(file.descriptor), source, journal, punched)
+        target = Target(file.path, os.dup(file.descriptor), source, journal, punched)
+        with self._lock:
+            overtaken, self._new = self._new, target
+        if overtaken is not None:  # the other thread has not taken it
+            os.close(overtaken.descriptor)
 
     def is_due(self, end: int) -> bool:
         """Tell whether the other thread should be woken."""
@@ -84,16 +90,21 @@ class Punching:
         """Give space back when there is enough of it."""
         if self.wanted_end > syncer.safe_end:
             syncer.make_safe()
-        if self._new is not None:
-            old, self._target, self._new = self._target, self._new, None
-            if old is not None:
-                os.close(old.descriptor)
-        target = self._target
-        if target is None or self._unpunched(target, syncer.written_end) < self._at_bytes:
+        target = self._take_target()
+        if target is None or self._unpunched(target, syncer.written_end) < self._at_bytes or not self._is_live(target):
             return
         safe_end = syncer.make_safe()
         if safe_end > target.journal:
             self._punch(target, punch_end(target.source + safe_end - target.journal), safe_end)
+
+    def _take_target(self) -> Target | None:
+        with self._lock:
+            new, self._new = self._new, None
+        if new is not None:
+            old, self._target = self._target, new
+            if old is not None:
+                os.close(old.descriptor)
+        return self._target
 
     @staticmethod
     def _unpunched(target: Target, end: int) -> int:
@@ -119,6 +130,14 @@ class Punching:
             return
         target.punched = end
         self._told = ""
+
+    def _is_live(self, target: Target) -> bool:
+        """Tell whether the file still has the live name: what somebody has rotated is his, and stays as it is."""
+        try:
+            live, status = os.stat(self._store.map.path), os.fstat(target.descriptor)
+        except OSError:
+            return False
+        return (live.st_dev, live.st_ino) == (status.st_dev, status.st_ino)
 
     def _still_has(self, target: Target, end: int) -> bool:
         """Tell whether the file's bytes before an offset are those that the journal has. Raises OSError."""

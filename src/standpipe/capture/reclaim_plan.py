@@ -60,9 +60,9 @@ def reopen_step(state: str, *, path_is_there: bool, due: bool, ends_line: bool, 
         return RENAME if due and path_is_there and ends_line else WAIT
     if path_is_there:
         return SETTLE
-    if state == RENAMED:
-        return SIGNAL
-    return RENAME_BACK if since_seconds >= REAPPEAR_SECONDS else WAIT
+    if since_seconds >= REAPPEAR_SECONDS:
+        return RENAME_BACK
+    return SIGNAL if state == RENAMED else WAIT
 
 
 def may_unlink(*, captured: bool, safe: bool, path_is_another: bool, unused: bool, rests_seconds: float) -> bool:

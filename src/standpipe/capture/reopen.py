@@ -106,7 +106,10 @@ class Reopen:
         """Tell whether a signal could be sent now; where it could not, that is told, and asked again later."""
         if now < self._not_before:
             return False
-        reason = self._reloader.why_not()
+        try:
+            reason = self._reloader.why_not_now()
+        except SourceError as error:  # the process ended between two questions
+            reason = str(error)
         if reason:
             self._not_before = now + ASK_AGAIN_SECONDS
             if self.wanted:
@@ -151,7 +154,7 @@ class Reopen:
         except (SourceError, OSError) as error:
             reason = str(error)
         self._signalled = not reason
-        if reason and self._clock() - self._since >= LOOK_SECONDS:
+        if reason:
             self._tell(f"SIGHUP was not sent: {reason}", end)
         if not reason:
             self._since = self._clock()
@@ -162,6 +165,10 @@ class Reopen:
             rename_no_replace(current.file.path, live)
         except FileExistsError:
             return  # it has come back after all
+        except OSError as error:  # somebody removed it: it is followed as any file that was deleted
+            current.file.path = live
+            self._give_up(f"{live} cannot get its name back: {error.strerror}", end)
+            return
         current.file.path = live
         self._signalled = False
         self._give_up("Vault opened no new file after SIGHUP; the old one has its name again", end)

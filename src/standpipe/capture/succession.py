@@ -11,7 +11,7 @@ from standpipe.capture.arrivals import Arrival, find_arrivals
 from standpipe.capture.follow_plan import LATE_SECONDS, STAY, decide
 from standpipe.capture.followed import Left
 from standpipe.capture.generation_names import OURS, is_ours
-from standpipe.capture.generations import Generations, open_gzipped, written
+from standpipe.capture.generations import Generations, key_of, open_gzipped, written
 from standpipe.capture.journal_tail import JournalTail
 from standpipe.capture.lease import is_unused
 from standpipe.capture.proof import skip_nothing
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from standpipe.capture.regular_file import OpenFile
     from standpipe.capture.source_store import SourceStore
     from standpipe.journal.layout import Layout
+
+
+LEFT_MAX = 64  # files that are kept open for late bytes; what an older one still gets is found at the next start
 
 
 class Succession:
@@ -55,6 +58,19 @@ class Succession:
         self._clock = clock
         self._gzipped: set[tuple[int, int, int]] = set()  # numbers of those that need not be looked into
         self._left = left
+        self._nothing_in: set[tuple[int, int, int, int]] = set()  # files that were looked into: Generations.key
+        self._expected: SourceFile | None = None
+
+    def expect(self, known: SourceFile, position: int) -> None:
+        """Wait for a file that was followed up to position and is nowhere: its volume may be mounted later.
+
+        It is lost when something else has to be begun.
+        """
+        mark = self._copying.mark(position)
+        if mark is not None:
+            self._store.map.leave(known, mark)
+        known.end = position
+        self._expected = known
 
     # Nothing is followed.
 
@@ -66,7 +82,7 @@ class Succession:
                 self._report.not_regular(self._path, kind)
         except OSError as error:
             self._report.unreachable(self._path, error)
-        generations = Generations(self._path, self._report)
+        generations = Generations(self._path, self._report, self._nothing_in)
         try:
             arrivals = self._arrivals(generations, [])
             arrival = next((arrival for arrival in arrivals if arrival.has_bytes), None)
@@ -87,7 +103,7 @@ class Succession:
 
         It came while nobody looked: somebody copied this file, and truncated it.
         """
-        generations = Generations(self._path, self._report)
+        generations = Generations(self._path, self._report, self._nothing_in)
         try:
             for arrival in self._files(generations, [current.file]):
                 is_live = arrival.file.path == self._path
@@ -130,7 +146,7 @@ class Succession:
             self._consider_next(current)
 
     def _consider_next(self, current: Followed) -> None:
-        generations = Generations(self._path, self._report)
+        generations = Generations(self._path, self._report, self._nothing_in)
         try:
             arrival = self._choose(self._arrivals(generations, [current.file]))
             if arrival is None:
@@ -174,6 +190,7 @@ class Succession:
         finally:
             tail.close()
         unread = [arrival.file for arrival in arrivals]
+        self._nothing_in |= {key_of(file) for file in generations.files if file not in unread}
         self._gzipped |= {gzipped.number for gzipped, file in unpacked if file not in unread}
         return arrivals
 
@@ -195,6 +212,9 @@ class Succession:
     def _go_to(self, arrival: Arrival) -> None:
         if arrival.file.path in self._cuts.then:
             self._cuts.then.remove(arrival.file.path)
+        if self._expected is not None and arrival.known is not self._expected:
+            self._report.lost(self._path, self._expected.end or 0, self._copying.end)
+        self._expected = None
         known = arrival.known or SourceFile(arrival.file.inode, arrival.file.birth_time)
         if arrival.skipped:
             self._report.hole(arrival.file.path, arrival.skipped, self._copying.end)
@@ -211,6 +231,9 @@ class Succession:
                 self._store.map.leave(current.known, mark)
             current.known.end = current.position
         self._left.append(Left(current.file, current.known, self._copying.end, self._clock()))
+        for left in [left for left in self._left if not self._is_ours(left.file)][:-LEFT_MAX]:
+            self._left.remove(left)
+            left.file.close()
 
     def _grown_left(self) -> Left | None:
         """Return a file that was left and has grown since; forget those that rest long enough."""

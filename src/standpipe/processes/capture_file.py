@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
 
 from standpipe.capture.file_start import FileStart
@@ -35,6 +36,8 @@ class FileSource:
 
     def __init__(self, options: Parsed, layout: Layout, log: Log, wake: Wake) -> None:
         self._options = options
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each generation is looked into at the start
         self._path = os.path.abspath(options.text("file"))
         self._layout = layout
         self._log = log

@@ -251,6 +251,15 @@ def _children(pid: int) -> list[int]:
     return [other for other, state in states.items() if state is not None and state.parent == pid]
 
 
+def _why_blocked(pid: int) -> str:
+    """Return "" unless a process, or one to which it passes the signal on, waits for the reader of a full FIFO."""
+    for process in (pid, *_children(pid)):
+        fifo = waits_for_fifo(process)
+        if fifo is not None:
+            return f"process {process} waits for the reader of the FIFO {fifo}, which is full: SIGHUP would hang it"
+    return ""
+
+
 class Reloader:
     """How SIGHUP reaches Vault: a process that was named, a pid file, or the one server that /proc shows."""
 
@@ -284,6 +293,10 @@ class Reloader:
             return str(error)
         return _why_not_signal(pid)
 
+    def why_not_now(self) -> str:
+        """Return "" where `reload` would send the signal at this moment, else why not."""
+        return self.why_not() or _why_blocked(self.target())
+
     def reload(self) -> str:
         """Send SIGHUP and return "", or return why it was not sent; then try later."""
         try:
@@ -293,10 +306,9 @@ class Reloader:
         why_not = _why_not_signal(pid)
         if why_not:
             return why_not
-        for process in (pid, *_children(pid)):
-            fifo = waits_for_fifo(process)
-            if fifo is not None:
-                return f"process {process} waits for the reader of the FIFO {fifo}, which is full: SIGHUP would hang it"
+        blocked = _why_blocked(pid)
+        if blocked:
+            return blocked
         try:
             os.kill(pid, signal.SIGHUP)
         except OSError as error:
