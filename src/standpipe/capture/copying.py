@@ -113,6 +113,7 @@ class Copying:
         self._moved_at = self._clock()
         after = self._read_before(current, self._scratch)
         if not self._is_same_before(current, position):
+            self.line_open = True  # whatever was copied, the rest of it does not follow
             return moved, False
         self._proof, self._scratch, self._proof_length = self._scratch, self._proof, after
         self.line_open = self._proof[after - 1] != NEWLINE

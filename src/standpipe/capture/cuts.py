@@ -45,23 +45,36 @@ class Cuts:
         self._set_aside = set_aside
         self.then: list[str] = []
 
-    def find_again(self, current: Followed) -> None:
-        """Go on where the bytes before the position are not what they were."""
+    def find_again(self, current: Followed, position: int, *, strange: bool) -> None:
+        """Go on where the bytes before the position are not what they were.
+
+        strange: bytes after it were copied already, and may be of something that came in the file's place.
+        """
         generations = Generations(self._path, self._report)
         tail = JournalTail(self._layout)
         try:
-            found = find_again(generations, current.known, current.position, tail, self._layout.root)
+            found = find_again(generations, current.known, position, tail, self._layout.root)
         finally:
             tail.close()
             generations.close()
-        if found is not None and found.how == SAME:  # it was put back as it was between two looks
+        if found is None or found.how != SAME:
+            self.go_on(current.file, current.known, position, current.seen_size, found, strange=strange)
+        elif strange:
+            current.file.close()
+            self.resume_at(found.file, current.known, position)
+        else:  # it was put back as it was between two looks
             found.file.close()
             self._copying.accept_proof(current)
-            return
-        self.go_on(current.file, current.known, current.position, current.seen_size, found)
 
     def go_on(
-        self, file: OpenFile, known: SourceFile, position: int, seen_size: int | None, found: Found | None
+        self,
+        file: OpenFile,
+        known: SourceFile,
+        position: int,
+        seen_size: int | None,
+        found: Found | None,
+        *,
+        strange: bool = False,
     ) -> None:
         """Record that a file was cut by somebody else, and go on.
 
@@ -82,7 +95,10 @@ class Cuts:
             known.inode, known.birth_time = copy.inode, copy.birth_time
             self._store.save()
         self.then = found.then
-        self._copying.follow(copy, known, position)
+        if strange:
+            self.resume_at(copy, known, position)
+        else:
+            self._copying.follow(copy, known, position)
 
     def resume_at(self, file: OpenFile, known: SourceFile, position: int) -> None:
         """Follow a file from another position than the one where it was left."""

@@ -111,16 +111,17 @@ class FileCapture:
         self._reclaim.step(current, self._left, copying.end, line_open=copying.line_open)
         size = current.file.size
         if not copying.is_same(current, size):
-            self._cuts.find_again(current)
+            self._cuts.find_again(current, current.position, strange=False)
             return 0
         if not current.position and self._succession.older_comes_first(current):
             return 0
         if size < current.seen_size:
             self._cuts.tell_unread_cut(current, size)
         current.seen_size = size
+        position = current.position
         moved, is_right = copying.copy(current, size)
         if not is_right:
-            self._cuts.find_again(current)
+            self._cuts.find_again(current, position, strange=True)
         elif not moved and size == current.position:
             self._succession.look_elsewhere(current)
         return moved

@@ -9,6 +9,7 @@ COMPRESSED = (".gz", ".zst", ".xz", ".bz2", ".lz4", ".lzma", ".Z", ".zip")
 NOT_LOGS = (".tmp", ".swp", ".lock", ".pid", ".pos", ".offset", ".state", ".json", ".db", ".db-wal", ".db-shm")
 GZIP = ".gz"  # what logrotate's `compress` makes
 SEPARATORS = (".", "-", "_", "~")
+DATE_DIGITS = 8  # of `audit-20261123.log`; `audit-2.log` may be the live file of a second device
 OURS = ".standpipe-"  # `<live name>.standpipe-<journal offset, 20 digits>`: renamed by our own reclaim
 
 
@@ -22,7 +23,9 @@ def is_generation(live: str, name: str) -> bool:
     if not dot or not name.startswith(stem) or not name.endswith(dot + extension):
         return False
     between = name[len(stem) : -len(dot + extension)]
-    return between.startswith(SEPARATORS) and between[1:2].isdigit()
+    separator, number = between[:1], between[1:].replace("-", "")
+    least = 1 if separator == "." else DATE_DIGITS
+    return separator in SEPARATORS and len(between) > 1 and number.isdigit() and len(number) >= least
 
 
 def is_gzipped_generation(live: str, name: str) -> bool:

@@ -46,8 +46,15 @@ class Generations:
         self._live = live
         self._gzipped: list[Gzipped] = []
         for directory, name in _places(path):
-            self._gzipped += _gzipped(directory, name)
-            entries = [entry for entry in _names(directory) if is_generation(name, entry)]
+            names = self._names(directory)
+            self._gzipped += [
+                Gzipped(f"{directory}/{entry}", status)
+                for entry in names
+                if is_gzipped_generation(name, entry)
+                and (status := _status(f"{directory}/{entry}")) is not None
+                and not why_not_regular(status)
+            ]
+            entries = [entry for entry in names if is_generation(name, entry)]
             for entry in entries:
                 if len(entries) < MANY or _key_at(f"{directory}/{entry}") not in nothing_in:
                     file = self._open(f"{directory}/{entry}", follow_symlink=False)
@@ -66,6 +73,15 @@ class Generations:
         except OSError as error:
             self._report.cannot_open(path, error)
             return None
+
+    def _names(self, directory: str) -> list[str]:
+        try:
+            return os.listdir(directory)
+        except FileNotFoundError:
+            return []
+        except OSError as error:  # then only the live file is seen
+            self._report.cannot_open(directory, error)
+            return []
 
     def gzipped(self) -> list[Gzipped]:
         """Return the compressed generations, in the order in which they were written."""
@@ -103,20 +119,6 @@ def open_gzipped(path: str, scratch_directory: str) -> OpenFile | None:
     return OpenFile(path, descriptor)
 
 
-def _gzipped(directory: str, live: str) -> list[Gzipped]:
-    """List a directory's; gzip gives its file the time of the one that it replaces."""
-    found = []
-    for name in _names(directory):
-        if is_gzipped_generation(live, name):
-            try:
-                status = os.stat(f"{directory}/{name}", follow_symlinks=False)
-            except FileNotFoundError:
-                continue  # renamed at this moment
-            if not why_not_regular(status):
-                found.append(Gzipped(f"{directory}/{name}", status))
-    return found
-
-
 def key_of(file: OpenFile) -> tuple[int, int, int, int]:
     """Return what changes when a file's content does: device, inode, size, time of the last write."""
     return _key(os.fstat(file.descriptor))
@@ -127,17 +129,16 @@ def _key(status: os.stat_result) -> tuple[int, int, int, int]:
 
 
 def _key_at(path: str) -> tuple[int, int, int, int] | None:
+    status = _status(path)
+    return None if status is None else _key(status)
+
+
+def _status(path: str) -> os.stat_result | None:
+    """Return what a name itself is; None where it has gone, renamed at this moment, say."""
     try:
-        return _key(os.stat(path, follow_symlinks=False))
+        return os.stat(path, follow_symlinks=False)
     except OSError:
         return None
-
-
-def _names(directory: str) -> list[str]:
-    try:
-        return os.listdir(directory)
-    except FileNotFoundError:
-        return []
 
 
 def written(file: OpenFile) -> tuple[int, int, str]:

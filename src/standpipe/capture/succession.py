@@ -202,11 +202,14 @@ class Succession:
         """Open generations that were compressed since the last look; content says whether they were read before."""
         unpacked = []
         for gzipped in generations.gzipped():
-            if gzipped.number not in self._gzipped:
-                file = open_gzipped(gzipped.path, self._layout.root)
-                if file is not None:  # else gzip is at work, and the file itself is there until it is done
-                    generations.add(file)
-                    unpacked.append((gzipped, file))
+            if gzipped.number in self._gzipped:
+                continue
+            file = open_gzipped(gzipped.path, self._layout.root)
+            if file is None:  # cut off, or gzip is at work: then the file itself is there, and this one's size changes
+                self._gzipped.add(gzipped.number)
+            else:
+                generations.add(file)
+                unpacked.append((gzipped, file))
         return unpacked
 
     def _go_to(self, arrival: Arrival) -> None:

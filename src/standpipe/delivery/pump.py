@@ -121,7 +121,7 @@ class Pump:
                 if not self._wait.draining:
                     self._wait.for_data()
                     continue
-                batch = batcher.last(offset) if self._wait.end_proven else None
+                batch = batcher.last(offset) if self._wait.end_proven and not self._wait.goes_on() else None
                 if batch is None:
                     break
             if not self._deliver(batch):

@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+from collections.abc import Callable
 
 from standpipe.journal.watch import DirectoryWatch
 
@@ -14,11 +15,13 @@ COALESCE_SECONDS = (
 class Waiting:
     """For one thread. SIGUSR1: deliver what there is, to the last byte, and stop. SIGTERM: stop now."""
 
+    goes_on: Callable[[], bool] = staticmethod(lambda: False)  # may the source complete its last line, whoever stops?
+
     def __init__(self, directory: str, *, once: bool = False) -> None:
         """Install the handlers, watch the directory. `once`: drain from the beginning, and wait for no new reader."""
         self.once = once
         self.draining = once
-        self.end_proven = False  # nothing will follow what the journal holds now
+        self.end_proven = False  # nothing will follow what the journal holds now, unless `goes_on` says so
         self.stop_now = False
         self._signals, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)

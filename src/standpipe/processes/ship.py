@@ -43,6 +43,7 @@ def run_ship(
     held = lock.acquire(layout.lock("ship"), "ship", lock_wait_seconds)
     waiting = Waiting(layout.segments, once=once)
     waiting.end_proven = once and lock.holder(layout.lock("capture")) is None  # else a last line may be half written
+    waiting.goes_on = lambda: _is_from_file(layout)
     if ready_fd is not None:
         tell_ready(ready_fd)
     for sink in config.sinks:
@@ -51,6 +52,12 @@ def run_ship(
         waiting.for_data()
     os.close(held)
     return EXIT_OK
+
+
+def _is_from_file(layout: Layout) -> bool:
+    """Tell whether a file is the source: a line that is half there may be completed in it, whoever has stopped."""
+    state = boot.read(layout.boot)
+    return state is not None and "file" in state.settings
 
 
 def _deliver(
