@@ -19,6 +19,8 @@ settings.load_profile(tier())
 
 # A shell that starts us in the background has SIGINT ignored, and what we start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# nohup has SIGHUP ignored, and a shell cannot trap what was ignored when it started.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_report_header() -> str:

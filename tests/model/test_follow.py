@@ -67,6 +67,7 @@ def act(world: World, name: str, values: Sequence[float]) -> None:  # noqa: C901
     if name == "write":
         world.write(int(values[0]), int(values[1]))
     elif name == "torn":
+        world.write(1, 40)  # a file of nothing but a torn line, cut inside it, could as well be a new one
         world.write_torn(int(values[0]))
     elif name == "rest":
         world.write_rest()

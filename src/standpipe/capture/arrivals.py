@@ -56,7 +56,7 @@ def find_arrivals(
             new.append(Arrival(file, rewritten.size, None))
             continue
         known = find_known(file, source_map, tail)
-        if known is None or _is_another(file, known, generations):
+        if known is None or _is_another(file, known, generations) or not _goes_on(file, known):
             start = skip_nothing(file.descriptor, 0)
             new.append(Arrival(file, start, None, skipped=start))
         elif known.end is not None and file.size > known.end:
@@ -88,6 +88,14 @@ def _is_in_journal(file: OpenFile, known: SourceFile, tail: JournalTail) -> bool
     size = file.size
     ours = tail.last(journal + size - source, min(PROOF_BYTES, size - source)) if size > source else b""
     return b"\n" in ours and read_range(file.descriptor, size - len(ours), size) == ours
+
+
+def _goes_on(file: OpenFile, known: SourceFile) -> bool:
+    """Tell whether a file that is longer than a known one has all of it: an older mark may fit one that was cut."""
+    if known.end is None or file.size <= known.end:
+        return True
+    mark = known.mark_up_to(known.end)
+    return mark is not None and mark.offset == known.end and fits_mark(file.descriptor, mark)
 
 
 def _is_another(file: OpenFile, known: SourceFile, generations: Generations) -> bool:

@@ -102,7 +102,9 @@ class Cuts:
 
     def resume_at(self, file: OpenFile, known: SourceFile, position: int) -> None:
         """Follow a file from another position than the one where it was left."""
-        known.add_mark(mark_at(file.descriptor, position))  # nothing in the journal will prove it before the next byte
+        mark = mark_at(file.descriptor, position)  # nothing in the journal will prove it before the next byte
+        with self._store.lock:
+            known.add_mark(mark)
         self._copying.close_line_before(lambda journal: self._store.map.begin(known, position, journal))
         self._copying.follow(file, known, position)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from standpipe.capture.find_again import CUT, MOVED, SAME, Found, find_again, search
+from standpipe.capture.find_again import CUT, MOVED, PACKED, SAME, Found, find_again, search
 from standpipe.capture.generation_names import is_ours
 from standpipe.capture.generations import Generations
 from standpipe.capture.journal_tail import JournalTail
@@ -138,7 +138,9 @@ class FileStart:
             self._without_file(capture, known, end)
             return
         file = found.file
-        if found.how in (SAME, MOVED):
+        if found.how == MOVED:
+            self._report.lost(self._path, found.position, end, copy=file.path)
+        if found.how in (SAME, MOVED, PACKED):
             known.inode, known.birth_time = file.inode, file.birth_time
             position = found.position
             if skipped:

@@ -25,14 +25,15 @@ if TYPE_CHECKING:
     from standpipe.capture.regular_file import OpenFile
     from standpipe.capture.source_map import SourceFile
 
-SAME, COPY, MOVED, CUT = "same", "copy", "moved", "cut"
+SAME, COPY, MOVED, PACKED, CUT = "same", "copy", "moved", "packed", "cut"
 SEARCH_BYTES = 4 << 20  # one read while a whole file is searched
 
 
 class Found:
-    """Where to go on. how: SAME, COPY (beside the truncated original), MOVED (the original is not there), CUT.
+    """Where to go on.
 
-    then: compressed generations that come after it, oldest first.
+    how: SAME, COPY (beside the truncated original), MOVED (a copy, and the original is not there), PACKED (compressed,
+    which removed the original), CUT. then: compressed generations that come after it, oldest first.
     """
 
     __slots__ = ("file", "how", "position", "then")
@@ -66,7 +67,7 @@ def find_again(
         if unpacked is None:
             continue
         if position and fits(unpacked.descriptor, known, position, tail):
-            return Found(unpacked, position, COPY if numbered else MOVED, paths[index + 1 :])
+            return Found(unpacked, position, COPY if numbered else PACKED, paths[index + 1 :])
         unpacked.close()
     for file in numbered:
         end = common_end(file.descriptor, known, position, tail)

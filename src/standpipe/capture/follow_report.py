@@ -80,15 +80,16 @@ class Report:
             journal_offset=end,
         )
 
-    def lost(self, path: str, position: int, end: int) -> None:
-        """Tell that the file that was followed is nowhere."""
-        detail: dict[str, object] = {"path": path, "source_from": position, "bytes_lost": "unknown"}
+    def lost(self, path: str, position: int, end: int, copy: str | None = None) -> None:
+        """Tell that the file that was followed is nowhere, or only a copy of it: what it got since is lost, if any."""
+        detail: dict[str, object] = {"path": path, "source_from": position, "lost_bytes": "unknown", "copy": copy}
         self.note(kinds.SOURCE_LOST, end, 0, detail)
         self.log.error(
             "the file that was being followed has gone; what it got after this offset is lost",
             path=path,
             source_offset=position,
             journal_offset=end,
+            copy=copy,
         )
 
     def hole(self, path: str, skipped: int, end: int) -> None:

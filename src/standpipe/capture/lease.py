@@ -23,12 +23,14 @@ def nobody_writes(descriptor: int) -> bool | None:
 
     descriptor: open for reading only, and no other one of this process may be open for writing.
     """
-    signal.signal(signal.SIGIO, signal.SIG_IGN)
+    before = signal.signal(signal.SIGIO, signal.SIG_IGN)
     try:
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
     except OSError as error:
         return False if error.errno == errno.EAGAIN else None
-    fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    finally:
+        signal.signal(signal.SIGIO, before)  # what we start would inherit that it is ignored
     return True
 
 

@@ -66,6 +66,7 @@ class Reclaim:
     def _apply(self) -> None:
         self._punching.active = self._way.now == PUNCH
         self._reopen.wanted = self._way.now == REOPEN
+        self._reopen.allowed = self._way.now != NONE
 
     def follow(self, current: Followed) -> None:
         """Take over a file."""
@@ -87,15 +88,10 @@ class Reclaim:
         if left:
             self._reopen.unlink_finished(left, self._syncer.safe_until)
             self._want_safe(self._reopen.needed_end(left))
-        if self._way.now != NONE:
-            self._reopen.step(current, end, line_open=line_open)
+        self._reopen.step(current, end, line_open=line_open)
 
     def _want_safe(self, end: int) -> None:
         """Have the journal synced up to an offset now: what waits for it takes room until then."""
         if end > max(self._punching.wanted_end, self._syncer.safe_until):
             self._punching.wanted_end = end
             self._syncer.wake()
-
-    def is_under_way(self, current: Followed) -> bool:
-        """Tell whether we renamed the file that is followed, so that its name's absence is no news."""
-        return self._reopen.is_under_way(current)

@@ -55,8 +55,10 @@ class Reopen:
         self._since = clock()
         self._signalled = False
         self._not_before = clock()
+        self._refused_since: float | None = None
         self._told = ""
         self._told_near = False
+        self.allowed = False  # to rename at all
         self.wanted = False  # holes are punched, and only a size near its limit asks for this
         self.max_apparent_size = 1 << 62
 
@@ -80,8 +82,9 @@ class Reopen:
         """Do what is next, if anything. end: of the journal."""
         under_way = self.is_under_way(current)
         due = self.wanted and current.position - self._start >= self._at_bytes
-        if is_near_limit(current.position, self.max_apparent_size):
-            due = True
+        size = current.seen_size
+        if is_near_limit(size, self.max_apparent_size):
+            due = self.allowed
             self._tell_near(current)
         if not (under_way or due):
             return
@@ -110,11 +113,15 @@ class Reopen:
             reason = self._reloader.why_not_now()
         except SourceError as error:  # the process ended between two questions
             reason = str(error)
-        if reason:
-            self._not_before = now + ASK_AGAIN_SECONDS
-            if self.wanted:
-                self._tell(reason, end)
-        return not reason
+        if not reason:
+            self._refused_since = None
+            return True
+        self._not_before = now + ASK_AGAIN_SECONDS
+        if self._refused_since is None:
+            self._refused_since = now
+        elif self.wanted:  # not at once: Vault may be starting
+            self._tell(reason, end)
+        return False
 
     def _tell_near(self, current: Followed) -> None:
         if not self._told_near:
@@ -122,7 +129,7 @@ class Reopen:
             self._report.log.warning(
                 "the audit log's size nears its limit; a new file is begun if SIGHUP can reach Vault",
                 path=current.file.path,
-                apparent_size=current.position,
+                apparent_size=current.seen_size,
                 max_apparent_size=self.max_apparent_size,
                 why_not=self._reloader.why_not(),
             )

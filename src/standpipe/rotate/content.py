@@ -5,7 +5,6 @@ Nothing here decides anything.
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from hashlib import sha256
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from standpipe.capture import volume
 from standpipe.errors import SourceError
-from standpipe.journal.atomic import write_all
 from standpipe.journal.frames import FrameFile
 from standpipe.rotate.names import COMPRESSED_SUFFIX
 from standpipe.rotate.state import PROOF_BYTES_MAX, STRONG_BYTES_MIN, Generation, Proof
@@ -25,9 +23,8 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str, int, int], None]  # what is done, bytes done, bytes in all
 
-COPY_BYTES = 8 << 20  # one call of copy_file_range: a signal and the progress wait no longer than this takes
+COPY_BYTES = 8 << 20  # one call of sendfile: a signal and the progress wait no longer than this takes
 BLOCK_BYTES = 1 << 20
-NO_KERNEL_COPY = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF)  # copy_file_range(2)
 
 
 def open_regular(path: str, flags: int = os.O_RDONLY) -> int | None:
@@ -118,25 +115,15 @@ def end_of_last_record(descriptor: int, start: int, end: int) -> int:
 
 
 def copy_range(source: int, target: int, start: int, end: int, progress: Progress) -> int:
-    """Append the bytes [start, end) of source to target, in the kernel where it can; return how many there were."""
-    in_kernel, at = True, start
+    """Append the bytes [start, end) of source to target, in the kernel; return how many there were.
+
+    By sendfile, never copy_file_range: that may make Vault wait for the disk (journal.intake). Raises OSError.
+    """
+    at = start
     while at < end:
-        count = min(COPY_BYTES, end - at)
-        if in_kernel:
-            try:
-                copied = os.copy_file_range(source, target, count, offset_src=at)
-            except OSError as error:
-                if error.errno not in NO_KERNEL_COPY:
-                    raise
-                in_kernel = False
-                continue
-            in_kernel = copied > 0  # some file systems answer 0 instead of an error: read(2) has the last word
-        else:
-            block = os.pread(source, min(count, BLOCK_BYTES), at)
-            if not block:
-                break
-            write_all(target, block)
-            copied = len(block)
+        copied = os.sendfile(target, source, at, min(COPY_BYTES, end - at))
+        if not copied:
+            break
         at += copied
         progress("copying", at - start, end - start)
     return at - start
