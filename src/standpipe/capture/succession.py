@@ -122,9 +122,10 @@ class Succession:
     def look_elsewhere(self, current: Followed) -> None:
         """Find out, at the end of a file, whether something else comes now, and begin with it."""
         late = self._grown_left()
-        if late is not None and not self._copying.line_open:
-            self._leave(current)
-            self._return_to(late)
+        if late is not None:
+            if self._may_leave(current, next_has_bytes=True):
+                self._leave(current)
+                self._return_to(late)
             return
         try:
             status = os.stat(self._path)
@@ -151,19 +152,23 @@ class Succession:
             arrival = self._choose(self._arrivals(generations, [current.file]))
             if arrival is None:
                 return
-            what = decide(
-                next_has_bytes=arrival.has_bytes,
-                ends_line=not self._copying.line_open,
-                unused=is_unused(current.file) is True,
-                rests_seconds=self._copying.rests_seconds,
-            )
-            if what == STAY or current.file.size != current.position:
+            if not self._may_leave(current, next_has_bytes=arrival.has_bytes):
                 return
             generations.take(arrival.file)
             self._leave(current)
             self._go_to(arrival)
         finally:
             generations.close()
+
+    def _may_leave(self, current: Followed, *, next_has_bytes: bool) -> bool:
+        """Tell whether it is time; the file is looked at once more after the next one was seen to have bytes."""
+        what = decide(
+            next_has_bytes=next_has_bytes,
+            ends_line=not self._copying.line_open,
+            unused=is_unused(current.file) is True,
+            rests_seconds=self._copying.rests_seconds,
+        )
+        return what != STAY and current.file.size == current.position
 
     def _choose(self, arrivals: list[Arrival]) -> Arrival | None:
         """Return the oldest with bytes; an empty file is followed only where Vault will write to it."""
