@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 PROOF_BYTES = 64 << 10  # before a position: dozens of records, each with its own id and time, and soon compared
 # The newest bytes that are captured are never given back: up to PROOF_BYTES of them prove the position, and where the
 # segment is too young to hold so many, the last mark does, which may lie that far back again.
+PLENTY_BYTES = 32 << 10  # equal bytes that prove something wherever they begin and end
 KEPT_BYTES = 2 * PROOF_BYTES
 
 
@@ -103,7 +104,7 @@ def _is_proof(common: bytes, *, at_file_start: bool) -> bool:
 
     One newline is not enough where they may begin inside a line: all records end alike, too.
     """
-    return len(common) == PROOF_BYTES or common.count(b"\n") >= (1 if at_file_start else 2)
+    return len(common) >= PLENTY_BYTES or common.count(b"\n") >= (1 if at_file_start else 2)
 
 
 def _line_start(descriptor: int, low: int, end: int) -> int:
