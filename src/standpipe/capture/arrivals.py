@@ -111,11 +111,14 @@ def _is_another(file: OpenFile, known: SourceFile, generations: Generations) -> 
 
 
 def _rewritten(file: OpenFile, followed: Sequence[OpenFile]) -> OpenFile | None:
-    """Return the open file that somebody has replaced by this one: an editor wrote it anew, with more at its end."""
+    """Return the open file that this one has whole, and more: an editor wrote it anew, or we read a copy of it.
+
+    Beside a file that has its name still, little in common is no proof: two logs may begin alike.
+    """
     for other in followed:
         size = other.size
         is_longer = size and file.size >= size and is_same_up_to(file.descriptor, other.descriptor, size)
-        if is_longer and not os.fstat(other.descriptor).st_nlink:
+        if is_longer and (size >= PROOF_BYTES or not os.fstat(other.descriptor).st_nlink):
             return other
     return None
 

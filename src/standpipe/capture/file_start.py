@@ -204,7 +204,7 @@ def _undo_half_rename(path: str) -> None:
     try:
         number = os.stat(f"{directory}/{live}").st_ino
         ours = [name for name in os.listdir(directory) if is_ours(live, name)]
-    except FileNotFoundError:
+    except OSError:  # it is not there, or may not be listed: then we have renamed nothing either
         return
     for name in ours:
         if os.lstat(f"{directory}/{name}").st_ino == number:

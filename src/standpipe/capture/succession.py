@@ -11,11 +11,11 @@ from standpipe.capture.arrivals import Arrival, find_arrivals
 from standpipe.capture.follow_plan import LATE_SECONDS, STAY, decide
 from standpipe.capture.followed import Left
 from standpipe.capture.generation_names import OURS, is_ours
-from standpipe.capture.generations import Generations, key_of, open_gzipped, written
+from standpipe.capture.generations import MANY, Generations, key_of, open_gzipped, written
 from standpipe.capture.journal_tail import JournalTail
 from standpipe.capture.lease import is_unused
 from standpipe.capture.proof import skip_nothing
-from standpipe.capture.regular_file import why_not_regular
+from standpipe.capture.regular_file import open_regular, why_not_regular
 from standpipe.capture.source_map import SourceFile
 
 TYPE_CHECKING = False
@@ -59,6 +59,7 @@ class Succession:
         self._gzipped: set[tuple[int, int, int]] = set()  # numbers of those that need not be looked into
         self._left = left
         self._nothing_in: set[tuple[int, int, int, int]] = set()  # files that were looked into: Generations.key
+        self._queue: list[tuple[str, tuple[int, int, int, int]]] = []  # (path, key): new, in this order, then the rest
         self._expected: SourceFile | None = None
 
     def expect(self, known: SourceFile, position: int) -> None:
@@ -103,6 +104,8 @@ class Succession:
 
         It came while nobody looked: somebody copied this file, and truncated it.
         """
+        if self._queue:
+            return False  # this is the next of many, in order
         generations = Generations(self._path, self._report, self._nothing_in)
         try:
             for arrival in self._files(generations, [current.file]):
@@ -178,6 +181,9 @@ class Succession:
 
     def _arrivals(self, generations: Generations, followed: list[OpenFile]) -> list[Arrival]:
         """Return what there is to be read: compressed generations that are known to come next, or files."""
+        queued = self._queued(generations)
+        if queued is not None:
+            return [queued]
         while self._cuts.then:
             file = open_gzipped(self._cuts.then[0], self._layout.root)
             if file is not None:
@@ -185,6 +191,19 @@ class Succession:
                 return [Arrival(file, skip_nothing(file.descriptor, 0), None)]
             self._cuts.then.pop(0)
         return self._files(generations, followed)
+
+    def _queued(self, generations: Generations) -> Arrival | None:
+        """Return the next of the files that the last look found to be new, if it is as it was; else forget them all."""
+        while self._queue:
+            path, key = self._queue[0]
+            file = open_regular(path, follow_symlink=False)
+            if file is not None and key_of(file) == key:
+                generations.files.append(file)
+                return Arrival(file, skip_nothing(file.descriptor, 0), None)
+            if file is not None:
+                file.close()
+            self._queue.clear()  # somebody renames: look anew
+        return None
 
     def _files(self, generations: Generations, followed: list[OpenFile]) -> list[Arrival]:
         unpacked = self._unpack_new(generations)
@@ -197,6 +216,9 @@ class Succession:
         unread = [arrival.file for arrival in arrivals]
         self._nothing_in |= {key_of(file) for file in generations.files if file not in unread}
         self._gzipped |= {gzipped.number for gzipped, file in unpacked if file not in unread}
+        new = [arrival.file for arrival in arrivals if arrival.known is None and arrival.has_bytes]
+        if len(new) == len(arrivals) >= MANY and not unpacked:
+            self._queue = [(file.path, key_of(file)) for file in new if file.path != self._path]
         return arrivals
 
     def note_gzipped(self, generations: Generations) -> None:
@@ -218,6 +240,8 @@ class Succession:
         return unpacked
 
     def _go_to(self, arrival: Arrival) -> None:
+        if self._queue and self._queue[0][0] == arrival.file.path:
+            del self._queue[0]
         if arrival.file.path in self._cuts.then:
             self._cuts.then.remove(arrival.file.path)
         if self._expected is not None and arrival.known is not self._expected:

@@ -15,7 +15,7 @@ import time
 
 from standpipe.capture.pipe import Wake
 from standpipe.cli.plain import Command, Option, Parsed
-from standpipe.errors import EXIT_CRASH, EXIT_OK, EXIT_UNABLE, JournalError, UsageError
+from standpipe.errors import EXIT_CRASH, EXIT_OK, EXIT_UNABLE, JournalError, SourceError, StandpipeError, UsageError
 from standpipe.journal import identity, lock
 from standpipe.journal.layout import DEFAULT_JOURNAL, Layout
 from standpipe.journal.recovery import Recovery, cut_lost_ends, mark_clean
@@ -239,6 +239,16 @@ def segment_bytes(options: Parsed) -> int:
     return max(MIN_SEGMENT_BYTES, min(DEFAULT_SEGMENT_BYTES, options.integer("max-size") // DEFAULT_SEGMENTS))
 
 
+def _why_not_started(error: OSError, journal: str) -> StandpipeError:
+    """Return what is wrong, and with what: the journal, or the file that is followed."""
+    name = str(error.filename or "")
+    if name and not os.path.abspath(name).startswith(os.path.abspath(journal)):
+        remedy = "Let our user read the audit log and its directory, and enter the directories above"
+        return SourceError(f"cannot look at the audit log: {error.strerror}: {name}", remedy)
+    where = f": {name}" if name else ""
+    return JournalError(f"cannot recover the journal: {error.strerror}{where}", "See docs/journal-full.md")
+
+
 def _check_sizes(segment_size: int, max_bytes: int) -> None:
     """Raise UsageError for sizes that the config would refuse."""
     if segment_size < MIN_SEGMENT_BYTES:
@@ -262,10 +272,7 @@ def run(options: Parsed, log: Log) -> int:
     try:
         process = CaptureProcess(options, log)
     except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
-        raise JournalError(
-            f"cannot recover the journal: {error.strerror}{where}", "See docs/journal-full.md"
-        ) from error
+        raise _why_not_started(error, options.text("journal")) from error
     if options.given("ready-fd"):
         tell_ready(options.integer("ready-fd"))
     return process.run()
