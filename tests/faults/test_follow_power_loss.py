@@ -138,7 +138,9 @@ def check_image(rig: FileRig, before: Before, load: bytes) -> Loss:
     rig.append(new)
     capture = rig.capture(before=in_other_boot(rig.directory, str(uuid.uuid4())), segment_size=str(SEGMENT_SIZE))
     resumed = survived[-1][0] + HARD_LIMIT
-    expected = load[load.rfind(b"\n", 0, min(end, same)) + 1 : same] + kept[same - start :] + new
+    # The line under way comes again, whole, unless the file has only a hole in its place: then the journal has it.
+    begun = max(start, load.rfind(b"\n", 0, min(end, same)) + 1)
+    expected = load[begun:same] + kept[same - start :] + new
     wait_until(lambda: rig.captured() >= resumed + len(expected), "the rest of the file is captured")
     assert 0 == capture.stop()
     after = rig.segments()

@@ -138,7 +138,7 @@ class FileStart:
             self._without_file(capture, known, end)
             return
         file = found.file
-        if found.how == MOVED:
+        if found.how == MOVED and found.file.path != self._path:  # at the path it is the volume that was restored
             self._report.lost(self._path, found.position, end, copy=file.path)
         if found.how in (SAME, MOVED, PACKED):
             known.inode, known.birth_time = file.inode, file.birth_time
