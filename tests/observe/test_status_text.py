@@ -102,6 +102,13 @@ def test_a_file_whose_space_is_not_given_back_is_a_problem() -> None:
     } == told
 
 
+def test_a_file_that_has_gone_is_a_problem() -> None:
+    """It was followed, and its path leads nowhere: a restart at this moment could lose what Vault still writes."""
+    source = replace(A_FILE, apparent_size=None, real_size=None)
+    (problem,) = problems(replace(HEALTHY, source=source))
+    assert problem.startswith(f"source: {A_FILE.path} is not there; ")
+
+
 def test_a_dead_capture_lets_the_file_grow() -> None:
     """Vault does not wait for a file."""
     processes = {**HEALTHY.processes, "capture": ProcessStatus(None, alive=False)}

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from standpipe.capture.regular_file import OpenFile
     from standpipe.observe.log import Log
 
-GONE_REMEDY = "Vault goes on writing into the old file; send it SIGHUP, so that it opens a new one"
+GONE_REMEDY = (
+    "Send Vault SIGHUP, so that it opens a new one, before standpipe or Vault is restarted: else the rest is lost"
+)
+TRUNCATED_REMEDY = "logrotate's copytruncate does that: use `standpipe rotate`, or let standpipe give the space back"
 
 
 class Report:
@@ -67,6 +70,7 @@ class Report:
             journal_offset=end,
             lost_bytes=lost,
             copy=detail["copy"],
+            remedy=TRUNCATED_REMEDY,
         )
 
     def rolled_back(self, path: str, position: int, to: int, end: int) -> None:
@@ -130,15 +134,15 @@ class Report:
         """Note that the path leads to the file that is read."""
         self._state = ""
 
-    def missing(self, path: str, file: OpenFile, *, unlinked: bool, end: int) -> None:
-        """Tell that the path leads nowhere while we follow a file that it led to."""
+    def missing(self, path: str, now: str, *, unlinked: bool, end: int) -> None:
+        """Tell that the path leads nowhere while we follow a file that it led to; `now`: that file's present name."""
         if not self._enter(f"missing {unlinked}"):
             return
         if unlinked:
             self.note(kinds.SOURCE_DELETED, end, 0, {"path": path})
             self.log.error("the audit log was deleted; it is followed as long as Vault writes", remedy=GONE_REMEDY)
         else:
-            self.log.info("the audit log was renamed; it is followed until a new one appears", path=file.path)
+            self.log.info("the audit log was renamed; it is followed until a new one appears", path=now)
 
     def unreachable(self, path: str, error: OSError) -> None:
         """Tell that the path cannot be looked at, or leads nowhere."""

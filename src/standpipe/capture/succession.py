@@ -135,7 +135,8 @@ class Succession:
         except FileNotFoundError:
             unlinked = not os.fstat(current.file.descriptor).st_nlink
             if not self._is_ours(current.file):
-                self._report.missing(self._path, current.file, unlinked=unlinked, end=self._copying.end)
+                now = os.readlink(f"/proc/self/fd/{current.file.descriptor}")
+                self._report.missing(self._path, now, unlinked=unlinked, end=self._copying.end)
             self._consider_next(current)  # a generation that never had this name while we looked
             return
         except OSError as error:

@@ -140,6 +140,9 @@ def _sink_problem(name: str, sink: SinkStatus) -> str | None:
     return None
 
 
+CONSEQUENCE_OF_NO_FILE = "a Vault that has it open writes on, and is followed as long as capture is not restarted"
+
+
 def problems(status: Status) -> list[str]:
     """Return what a person should know at once, the worst first."""
     consequences = {**ROLE_CONSEQUENCES}
@@ -159,6 +162,8 @@ def problems(status: Status) -> list[str]:
             1 if found and found[0].startswith("capture") else 0,
             f"journal: {status.journal.bytes * 100 // cap} % of its cap is used; see docs/journal-full.md",
         )
+    if status.source.kind == FILE and status.source.offset is not None and status.source.apparent_size is None:
+        found.append(f"source: {status.source.path} is not there; {CONSEQUENCE_OF_NO_FILE}")
     reclaim = status.source.reclaim
     if reclaim is not None and reclaim.way == NO_RECLAIM and reclaim.reason != ASKED_FOR:
         found.append(f"source: its disk space is not given back: {reclaim.reason}")
