@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from standpipe.capture.follow_report import Report
-from standpipe.capture.proof import KEPT_BYTES
 from standpipe.capture.punching import Punching
 from standpipe.capture.regular_file import open_regular
-from standpipe.capture.source_map import SourceFile, SourceMap
+from standpipe.capture.source_map import KEPT_BYTES, SourceFile, SourceMap
 from standpipe.capture.source_store import SourceStore
 from standpipe.capture.volume import real_size
 from standpipe.journal import identity, incidents

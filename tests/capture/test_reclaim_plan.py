@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from standpipe.capture.proof import KEPT_BYTES
 from standpipe.capture.reclaim_plan import (
     BLOCK_BYTES,
     NONE,
@@ -26,6 +25,7 @@ from standpipe.capture.reclaim_plan import (
     punch_end,
     reopen_step,
 )
+from standpipe.capture.source_map import KEPT_BYTES
 
 FACTS = ("captured", "safe", "path_is_another", "unused")
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from standpipe.capture.proof import KEPT_BYTES
+from standpipe.capture.source_map import KEPT_BYTES
 from tests.faults.follow_rig import RECLAIM_AT, SIZES, FileRig, data_start
 from tests.faults.rig import Segments, wait_until
 from tests.faults.test_power_loss import check_tiling, end_of, gaps, used_twice

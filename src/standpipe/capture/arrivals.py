@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from standpipe.capture.proof import PROOF_BYTES, fits_mark, is_same_up_to, read_range, skip_nothing
+from standpipe.capture.proof import fits_mark, is_same_up_to, read_range, skip_nothing
+from standpipe.capture.source_map import PROOF_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

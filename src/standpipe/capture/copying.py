@@ -10,8 +10,7 @@ import os
 import zlib
 
 from standpipe.capture.followed import Followed
-from standpipe.capture.proof import PROOF_BYTES
-from standpipe.capture.source_map import Mark
+from standpipe.capture.source_map import PROOF_BYTES, Mark
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from standpipe.capture.find_again import CUT, MOVED, PACKED, SAME, Found, find_a
 from standpipe.capture.generation_names import is_ours
 from standpipe.capture.generations import Generations
 from standpipe.capture.journal_tail import JournalTail
-from standpipe.capture.proof import PROOF_BYTES, fits_mark, mark_at, skip_nothing
-from standpipe.capture.source_map import SourceFile, SourceMap
+from standpipe.capture.proof import fits_mark, mark_at, skip_nothing
+from standpipe.capture.source_map import PROOF_BYTES, SourceFile, SourceMap
 from standpipe.capture.source_store import SourceStore, load
 from standpipe.capture.volume import first_data
 from standpipe.errors import SourceError

@@ -14,7 +14,8 @@ from __future__ import annotations
 import os
 
 from standpipe.capture.generations import open_gzipped
-from standpipe.capture.proof import PROOF_BYTES, common_end, fits
+from standpipe.capture.proof import common_end, fits
+from standpipe.capture.source_map import PROOF_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import zlib
 
-from standpipe.capture.source_map import Mark
+from standpipe.capture.source_map import PROOF_BYTES, Mark
 from standpipe.capture.volume import first_data
 
 TYPE_CHECKING = False
@@ -16,11 +16,7 @@ if TYPE_CHECKING:
     from standpipe.capture.journal_tail import JournalTail
     from standpipe.capture.source_map import SourceFile
 
-PROOF_BYTES = 64 << 10  # before a position: dozens of records, each with its own id and time, and soon compared
-# The newest bytes that are captured are never given back: up to PROOF_BYTES of them prove the position, and where the
-# segment is too young to hold so many, the last mark does, which may lie that far back again.
 PLENTY_BYTES = 32 << 10  # equal bytes that prove something wherever they begin and end
-KEPT_BYTES = 2 * PROOF_BYTES
 
 
 def read_range(descriptor: int, start: int, end: int) -> bytes:

@@ -14,8 +14,9 @@ import errno
 import os
 
 from standpipe.capture.journal_tail import JournalTail
-from standpipe.capture.proof import KEPT_BYTES, PROOF_BYTES, read_range
+from standpipe.capture.proof import read_range
 from standpipe.capture.reclaim_plan import punch_end
+from standpipe.capture.source_map import KEPT_BYTES, PROOF_BYTES
 from standpipe.capture.volume import first_data, punch, write_out
 from standpipe.journal import kinds
 

@@ -6,7 +6,7 @@ prove that the file is the one that we know (capture.proof).
 
 from __future__ import annotations
 
-from standpipe.capture.proof import KEPT_BYTES
+from standpipe.capture.source_map import KEPT_BYTES
 
 BLOCK_BYTES = 4096  # the usual block; a range that ends inside a larger one frees less, and the next punch the rest
 NEAR_LIMIT = 7 / 8  # of max_apparent_size: early enough to act, late enough to be rare

@@ -25,6 +25,10 @@ from __future__ import annotations
 import json
 
 FORMAT = 1
+PROOF_BYTES = 64 << 10  # before a position: dozens of records, each with its own id and time, and soon compared
+# The newest bytes that are captured are never given back: up to PROOF_BYTES of them prove the position, and where the
+# segment is too young to hold so many, the last mark does, which may lie that far back again.
+KEPT_BYTES = 2 * PROOF_BYTES
 FILES_MAX = 1024  # generations that are remembered, 200 bytes each; rotators keep fewer
 PAIRS_MAX = 64  # a file; one is made at each truncation or power loss
 MARKS_MAX = 64  # a file: 4 GiB of segments; the oldest but the first are forgotten

@@ -6,8 +6,7 @@ import _thread
 import zlib
 
 from standpipe.capture.journal_tail import tail_of
-from standpipe.capture.proof import PROOF_BYTES
-from standpipe.capture.source_map import Mark, SourceMap, decode
+from standpipe.capture.source_map import PROOF_BYTES, Mark, SourceMap, decode
 from standpipe.journal.atomic import atomic_write
 
 TYPE_CHECKING = False
