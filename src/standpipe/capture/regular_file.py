@@ -5,16 +5,10 @@ from __future__ import annotations
 import os
 import stat
 
+from standpipe.capture.fifo import kind_of
 from standpipe.capture.volume import birth_time_ns
 
 READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
-KINDS = (
-    (stat.S_ISFIFO, "a FIFO"),
-    (stat.S_ISDIR, "a directory"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a character device"),
-    (stat.S_ISBLK, "a block device"),
-)
 
 
 class OpenFile:
@@ -48,7 +42,7 @@ def why_not_regular(status: os.stat_result) -> str:
     """Return what a path leads to where that is no regular file, else an empty text."""
     if stat.S_ISREG(status.st_mode):
         return ""
-    return next((kind for is_kind, kind in KINDS if is_kind(status.st_mode)), "no regular file")
+    return kind_of(status.st_mode)
 
 
 def open_regular(path: str, *, follow_symlink: bool) -> OpenFile | None:

@@ -11,6 +11,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from standpipe.capture import volume
+from standpipe.capture.proof import read_range
+from standpipe.capture.regular_file import why_not_regular
 from standpipe.errors import SourceError
 from standpipe.journal.frames import FrameFile
 from standpipe.rotate.names import COMPRESSED_SUFFIX
@@ -33,29 +35,21 @@ def open_regular(path: str, flags: int = os.O_RDONLY) -> int | None:
     Raises SourceError for anything that is not a regular file.
     """
     try:
-        _refuse_other_kinds(path, os.lstat(path).st_mode)
+        _refuse_other_kinds(path, os.lstat(path))
         descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     try:
-        _refuse_other_kinds(path, os.fstat(descriptor).st_mode)
+        _refuse_other_kinds(path, os.fstat(descriptor))
     except SourceError:
         os.close(descriptor)
         raise
     return descriptor
 
 
-def _refuse_other_kinds(path: str, mode: int) -> None:
-    kinds = {
-        stat.S_IFIFO: "a FIFO",
-        stat.S_IFDIR: "a directory",
-        stat.S_IFLNK: "a symbolic link",
-        stat.S_IFSOCK: "a socket",
-        stat.S_IFCHR: "a device",
-        stat.S_IFBLK: "a device",
-    }
-    kind = kinds.get(stat.S_IFMT(mode))
-    if kind is not None:
+def _refuse_other_kinds(path: str, status: os.stat_result) -> None:
+    kind = why_not_regular(status)
+    if kind:
         raise SourceError(
             f"{path} is {kind}, not a regular file", "Name the file itself that Vault's audit device writes"
         )
@@ -68,17 +62,6 @@ def inode_of(path: str) -> int | None:
     except FileNotFoundError:
         return None
     return status.st_ino if stat.S_ISREG(status.st_mode) else None
-
-
-def read_range(descriptor: int, start: int, end: int) -> bytes:
-    """Return the bytes [start, end), fewer where the file ends early."""
-    data = b""
-    while start + len(data) < end:
-        block = os.pread(descriptor, end - start - len(data), start + len(data))
-        if not block:
-            break
-        data += block
-    return data
 
 
 def prove(descriptor: int, end: int, begin: int = 0) -> Proof:

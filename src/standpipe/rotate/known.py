@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from standpipe.capture import volume
+from standpipe.capture.proof import read_range
 from standpipe.errors import JournalError
 from standpipe.rotate import names
 from standpipe.rotate.archives import on_disk
-from standpipe.rotate.content import common_end, find_tail, holds, inode_of, prove, read_range
+from standpipe.rotate.content import common_end, find_tail, holds, inode_of, prove
 from standpipe.rotate.state import PROOF_BYTES_MAX, Generation, State
 
 if TYPE_CHECKING:
