@@ -11,7 +11,7 @@ import os
 
 from standpipe.capture.find_again import CUT, MOVED, PACKED, SAME, Found, find_again, search
 from standpipe.capture.generation_names import is_ours
-from standpipe.capture.generations import Generations
+from standpipe.capture.generations import Generations, is_reclaimed
 from standpipe.capture.journal_tail import JournalTail
 from standpipe.capture.proof import fits_mark, mark_at, skip_nothing
 from standpipe.capture.source_map import PROOF_BYTES, SourceFile, SourceMap
@@ -184,9 +184,8 @@ class FileStart:
 
     def _hand_over_finished(self, capture: FileCapture) -> None:
         """Files that our reclaim renamed and that were captured to their ends: to be unlinked when nobody has them."""
-        live = os.path.basename(os.path.realpath(self._path))
         for file in list(self._generations.files):
-            if not is_ours(live, os.path.basename(file.path)):
+            if not is_reclaimed(self._path, file):
                 continue
             for known in self.store.map.files:
                 numbered = known.end is not None and known.is_numbered(file.inode, file.birth_time)

@@ -118,6 +118,11 @@ class Report:
             journal_offset=end,
         )
 
+    def reclaim_stopped(self, path: str, reason: str, end: int) -> None:
+        """Tell that a file's disk space is not given back."""
+        self.note(kinds.RECLAIM_STOPPED, end, 0, {"path": path, "reason": reason})
+        self.log.error("the audit log's disk space cannot be given back", path=path, reason=reason)
+
     # States, each told once.
 
     def _enter(self, state: str) -> bool:

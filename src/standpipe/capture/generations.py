@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from standpipe.capture.generation_names import is_generation, is_gzipped_generation
+from standpipe.capture.generation_names import OURS, is_generation, is_gzipped_generation, is_ours
 from standpipe.capture.regular_file import OpenFile, open_regular, why_not_regular
 from standpipe.capture.unpacked import unpack_gzip
 
@@ -117,6 +117,13 @@ def open_gzipped(path: str, scratch_directory: str) -> OpenFile | None:
     time_ns = os.stat(path).st_mtime_ns
     os.utime(descriptor, ns=(time_ns, time_ns))  # its place in the order of generations
     return OpenFile(path, descriptor)
+
+
+def is_reclaimed(path: str, file: OpenFile) -> bool:
+    """Tell whether our own reclaim gave a file its name; path: the live one's, which may be a symbolic link."""
+    if OURS not in file.path:  # nearly always, and it costs nothing
+        return False
+    return is_ours(os.path.basename(os.path.realpath(path)), os.path.basename(file.path))
 
 
 def key_of(file: OpenFile) -> tuple[int, int, int, int]:

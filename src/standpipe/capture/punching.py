@@ -18,7 +18,6 @@ from standpipe.capture.proof import read_range
 from standpipe.capture.reclaim_plan import punch_end
 from standpipe.capture.source_map import KEPT_BYTES, PROOF_BYTES
 from standpipe.capture.volume import first_data, punch, write_out
-from standpipe.journal import kinds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -154,8 +153,7 @@ class Punching:
         if self._told == reason:
             return
         self._told = reason
-        self._report.note(kinds.RECLAIM_STOPPED, journal_offset, 0, {"path": path, "reason": reason})
-        self._report.log.error("the audit log's disk space cannot be given back", path=path, reason=reason)
+        self._report.reclaim_stopped(path, reason, journal_offset)
 
 
 def _punch_by_number(descriptor: int, end: int) -> None:

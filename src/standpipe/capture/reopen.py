@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 
-from standpipe.capture.generation_names import OURS, is_ours, reclaimed_name
+from standpipe.capture.generation_names import reclaimed_name
+from standpipe.capture.generations import is_reclaimed
 from standpipe.capture.lease import is_unused
 from standpipe.capture.reclaim_plan import (
     QUIET,
@@ -25,7 +26,6 @@ from standpipe.capture.reclaim_plan import (
 )
 from standpipe.capture.volume import first_data, rename_no_replace
 from standpipe.errors import SourceError
-from standpipe.journal import kinds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from standpipe.capture.follow_report import Report
     from standpipe.capture.followed import Followed, Left
-    from standpipe.capture.regular_file import OpenFile
     from standpipe.vault.process import Reloader
 
 ASK_AGAIN_SECONDS = 10.0  # whether a signal can reach Vault: a walk through /proc
@@ -69,18 +68,9 @@ class Reopen:
         self._told_near = False
         self._since = self._clock()
 
-    def is_under_way(self, current: Followed) -> bool:
-        """Tell whether our name is on the file that is followed."""
-        return self._is_ours(current.file)
-
-    def _is_ours(self, file: OpenFile) -> bool:
-        if OURS not in file.path:  # nearly always, and it costs nothing
-            return False
-        return is_ours(os.path.basename(self._live()), os.path.basename(file.path))
-
     def step(self, current: Followed, end: int, *, line_open: bool) -> None:
         """Do what is next, if anything. end: of the journal."""
-        under_way = self.is_under_way(current)
+        under_way = is_reclaimed(self._path, current.file)
         due = self.wanted and current.position - self._start >= self._at_bytes
         size = current.seen_size
         if is_near_limit(size, self.max_apparent_size):
@@ -188,17 +178,16 @@ class Reopen:
         if self._told == reason:
             return
         self._told = reason
-        self._report.note(kinds.RECLAIM_STOPPED, end, 0, {"path": self._path, "reason": reason})
-        self._report.log.error("the audit log's disk space cannot be given back", path=self._path, reason=reason)
+        self._report.reclaim_stopped(self._path, reason, end)
 
     def needed_end(self, lefts: list[Left]) -> int:
         """Return the journal's offset up to which its bytes must be on disk before all that we renamed may go."""
-        return max((left.journal_end for left in lefts if self._is_ours(left.file)), default=0)
+        return max((left.journal_end for left in lefts if is_reclaimed(self._path, left.file)), default=0)
 
     def unlink_finished(self, lefts: list[Left], safe_end: int) -> None:
         """Unlink the files that we renamed and that nobody needs any more."""
         now = self._clock()
-        for left in [left for left in lefts if self._is_ours(left.file)]:
+        for left in [left for left in lefts if is_reclaimed(self._path, left.file)]:
             live = self._live()
             if safe_end < left.journal_end or now - left.looked_at < LOOK_SECONDS or not os.path.exists(live):
                 continue

@@ -10,8 +10,7 @@ import os
 from standpipe.capture.arrivals import Arrival, find_arrivals
 from standpipe.capture.follow_plan import LATE_SECONDS, STAY, decide
 from standpipe.capture.followed import Left
-from standpipe.capture.generation_names import OURS, is_ours
-from standpipe.capture.generations import MANY, Generations, key_of, open_gzipped, written
+from standpipe.capture.generations import MANY, Generations, is_reclaimed, key_of, open_gzipped, written
 from standpipe.capture.journal_tail import JournalTail
 from standpipe.capture.lease import is_unused
 from standpipe.capture.proof import skip_nothing
@@ -134,7 +133,7 @@ class Succession:
             status = os.stat(self._path)
         except FileNotFoundError:
             unlinked = not os.fstat(current.file.descriptor).st_nlink
-            if not self._is_ours(current.file):
+            if not is_reclaimed(self._path, current.file):
                 now = os.readlink(f"/proc/self/fd/{current.file.descriptor}")
                 self._report.missing(self._path, now, unlinked=unlinked, end=self._copying.end)
             self._consider_next(current)  # a generation that never had this name while we looked
@@ -264,7 +263,7 @@ class Succession:
                 self._store.map.leave(current.known, mark)
             current.known.end = current.position
         self._left.append(Left(current.file, current.known, self._copying.end, self._clock()))
-        for left in [left for left in self._left if not self._is_ours(left.file)][:-LEFT_MAX]:
+        for left in [left for left in self._left if not is_reclaimed(self._path, left.file)][:-LEFT_MAX]:
             self._left.remove(left)
             left.file.close()
 
@@ -274,16 +273,10 @@ class Succession:
         for left in list(self._left):
             if left.file.size > (left.known.end or 0):
                 return left
-            if now - left.rests_since >= LATE_SECONDS and not self._is_ours(left.file):
+            if now - left.rests_since >= LATE_SECONDS and not is_reclaimed(self._path, left.file):
                 self._left.remove(left)
                 left.file.close()
         return None
-
-    def _is_ours(self, file: OpenFile) -> bool:
-        """Tell whether our own reclaim renamed a file."""
-        if OURS not in file.path:
-            return False
-        return is_ours(os.path.basename(os.path.realpath(self._path)), os.path.basename(file.path))
 
     def _return_to(self, left: Left) -> None:
         """Read a file that has grown since it was left, or was cut to nothing and written to anew."""
