@@ -11,14 +11,13 @@ import pytest
 
 from tests.faults.injection import wait_until
 from tests.faults.rig import DEADLINE_SECONDS
-from tests.scenarios.rig import Scene, check_equal
+from tests.scenarios.rig import Scene, away, back, check_equal
 from tests.scenarios.vault import Vault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tests.scenarios.rig import Capture
 
 LOSSLESS = {
     "create": "create 0600\nrotate 20",
@@ -139,22 +138,6 @@ def test_two_rotations_within_one_look(tmp_path: Path, way: str, *, live: bool) 
         scene.finish(capture, data)
         assert [] == [incident for incident in scene.incidents() if way != "delaycompress" or live]
         scene.settles(data)
-
-
-def away(capture: Capture, *, live: bool) -> None:
-    """Let capture stand still, or kill it."""
-    if live:
-        capture.pause()
-    else:
-        capture.kill()
-
-
-def back(scene: Scene, capture: Capture, *, live: bool) -> Capture:
-    """Let it look again."""
-    if live:
-        capture.resume()
-        return capture
-    return scene.capture()
 
 
 def test_compress_while_it_is_followed(tmp_path: Path) -> None:

@@ -328,6 +328,22 @@ class Scene:
         return int(max(slots, key=lambda slot: slot["sequence"])["offset"])
 
 
+def away(capture: Capture, *, live: bool) -> None:
+    """Let capture not look for a while: it stands still, or it is killed."""
+    if live:
+        capture.pause()
+    else:
+        capture.kill()
+
+
+def back(scene: Scene, capture: Capture, *, live: bool) -> Capture:
+    """Let it look again."""
+    if live:
+        capture.resume()
+        return capture
+    return scene.capture()
+
+
 def check_equal(expected: bytes, actual: bytes) -> None:
     """Compare; a difference of megabytes is told in a line."""
     if expected == actual:

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.faults.injection import wait_until
-from tests.scenarios.rig import Scene, Traced, check_equal, lines
+from tests.scenarios.rig import Scene, Traced, away, back, check_equal, lines
 from tests.scenarios.vault import Vault
 from tests.tier import scale
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.scenarios.rig import Capture
 
 KIB = 1 << 10
 PIECE = 50  # records, 10 KB: a generation
@@ -36,22 +35,6 @@ def rotated(scene: Scene) -> list[Path]:
 def piece(number: int) -> bytes:
     """Return a generation's records."""
     return lines(number * PIECE, PIECE)
-
-
-def away(scene: Scene, capture: Capture, *, live: bool) -> None:
-    """Let capture not look for a while: it stands still, or it is killed."""
-    if live:
-        capture.pause()
-    else:
-        capture.kill()
-
-
-def back(scene: Scene, capture: Capture, *, live: bool) -> Capture:
-    """Let it look again."""
-    if live:
-        capture.resume()
-        return capture
-    return scene.capture()
 
 
 def test_s18_rename_create(tmp_path: Path) -> None:
@@ -172,7 +155,7 @@ def test_s21_generation_unseen_while_path_missing(tmp_path: Path, *, live: bool)
         data = scene.append(piece(0))
         capture = scene.capture()
         scene.expect(data)
-        away(scene, capture, live=live)
+        away(capture, live=live)
         for number in (1, 2):
             scene.path.rename(scene.older(str(number)))
             data += scene.append(piece(number))
@@ -188,7 +171,7 @@ def test_s22_rotate_twice_within_one_poll(tmp_path: Path, *, live: bool) -> None
         data = scene.append(piece(0))
         capture = scene.capture()
         scene.expect(data)
-        away(scene, capture, live=live)
+        away(capture, live=live)
         data += scene.append(piece(1))
         for number in range(2, 6):
             scene.path.rename(scene.older(f"2026010{number}"))
@@ -304,7 +287,7 @@ def test_s26_rotate_chain_renumbering(tmp_path: Path, *, live: bool) -> None:
         capture = scene.capture()
         scene.expect(data)
         for number in range(1, 7):
-            away(scene, capture, live=live)
+            away(capture, live=live)
             for old in range(min(number, 6), 1, -1):
                 if scene.older(str(old - 1)).exists():
                     scene.older(str(old - 1)).rename(scene.older(str(old)))
@@ -342,7 +325,7 @@ def test_s28_compress_after_rotate(tmp_path: Path, *, live: bool) -> None:
         data = scene.append(piece(0))
         capture = scene.capture()
         scene.expect(data)
-        away(scene, capture, live=live)
+        away(capture, live=live)
         if live:
             data += scene.append(piece(1))  # not read yet
         scene.path.rename(scene.older())
@@ -364,7 +347,7 @@ def test_s29_symlink_rotation(tmp_path: Path, *, live: bool) -> None:
         capture = scene.capture()
         scene.expect(data)
         for number in (1, 2):
-            away(scene, capture, live=live)
+            away(capture, live=live)
             data += scene.append(lines(10_000 * number, 10), targets[number - 1])
             data += scene.append(piece(number), targets[number])
             link = scene.vault / "link.tmp"
@@ -541,7 +524,7 @@ def test_s34_fifo_replaces_the_file(tmp_path: Path, *, live: bool) -> None:
         data = scene.append(piece(0))
         capture = scene.capture()
         scene.expect(data)
-        away(scene, capture, live=live)
+        away(capture, live=live)
         scene.path.rename(scene.older())
         os.mkfifo(scene.path)
         capture = back(scene, capture, live=live)

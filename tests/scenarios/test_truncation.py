@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.injection import wait_until
 from tests.faults.rig import is_full
-from tests.scenarios.rig import Scene, check_equal, copy_truncate, line, lines
+from tests.scenarios.rig import Scene, back, check_equal, copy_truncate, line, lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,14 +31,6 @@ def begun(scene: Scene, *, live: bool, data: bytes = OLD) -> Capture:
     else:
         capture.kill()
     return capture
-
-
-def back(scene: Scene, capture: Capture, *, live: bool) -> Capture:
-    """Look again."""
-    if live:
-        capture.resume()
-        return capture
-    return scene.capture()
 
 
 @BOTH
