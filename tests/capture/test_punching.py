@@ -28,10 +28,9 @@ AT = 64 << 10
 
 
 class Disk:
-    """What punching asks of the syncer: how far the journal was written, and how far it is on disk."""
+    """What punching asks of the syncer: how far the journal is on disk."""
 
-    def __init__(self, written_end: int, safe_end: int) -> None:
-        self.written_end = written_end
+    def __init__(self, safe_end: int) -> None:
         self.safe_end = safe_end
         self.synced = 0
 
@@ -63,6 +62,7 @@ class Scene:
         known = SourceFile(file.inode, file.birth_time)
         known.pairs = [(0, 0)]
         self.punching.follow(file, known)
+        self.punching.fenced_end = SIZE
 
     def step(self, disk: Disk) -> None:
         """Let the syncer's thread do one step."""
@@ -88,7 +88,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 
 def test_what_is_safe_is_given_back_and_the_newest_bytes_stay(scene: Scene) -> None:
     """The hole ends KEPT_BYTES before what is on the journal's disk; the size stays, and so does all after the hole."""
-    scene.step(Disk(SIZE, SIZE))
+    scene.step(Disk(SIZE))
     after = scene.path.read_bytes()
     hole = SIZE - KEPT_BYTES
     assert bytes(hole) == after[:hole]
@@ -100,18 +100,28 @@ def test_what_is_safe_is_given_back_and_the_newest_bytes_stay(scene: Scene) -> N
 def test_what_is_not_on_disk_is_not_given_back(scene: Scene) -> None:
     """The hole ends before the last byte that the journal's disk has, wherever the journal's end is."""
     safe = SIZE // 2
-    scene.step(Disk(SIZE, safe))
+    scene.step(Disk(safe))
     after = scene.path.read_bytes()
     hole = (safe - KEPT_BYTES) // 4096 * 4096
     assert bytes(hole) + scene.content[hole:] == after
 
 
+def test_what_a_copy_in_progress_compares_is_not_given_back(scene: Scene) -> None:
+    """The journal's disk may have more than the copy that began at `fenced_end` has looked back at: this stays."""
+    fenced = SIZE // 2
+    scene.punching.fenced_end = fenced
+    scene.step(Disk(SIZE))
+    hole = (fenced - KEPT_BYTES) // 4096 * 4096
+    assert bytes(hole) + scene.content[hole:] == scene.path.read_bytes()
+
+
 def test_little_is_not_worth_a_sync(scene: Scene) -> None:
     """Before `at` bytes can be given back the disk is left alone."""
-    disk = Disk(AT + KEPT_BYTES - 1, SIZE)
+    disk = Disk(SIZE)
+    scene.punching.fenced_end = AT + KEPT_BYTES - 1
     scene.step(disk)
     assert (0, scene.content) == (disk.synced, scene.path.read_bytes())
-    disk.written_end += 1
+    scene.punching.fenced_end += 1
     scene.step(disk)
     assert disk.synced == 1
 
@@ -122,7 +132,7 @@ def test_a_file_that_was_filled_anew_is_not_punched(scene: Scene) -> None:
     with scene.path.open("r+b") as file:
         file.truncate(0)
         file.write(new)
-    scene.step(Disk(SIZE, SIZE))
+    scene.step(Disk(SIZE))
     assert new == scene.path.read_bytes()
 
 
@@ -130,7 +140,7 @@ def test_a_hard_link_is_told_once_and_nothing_is_given_back(scene: Scene, tmp_pa
     """The other name may have a reader."""
     os.link(scene.path, tmp_path / "other")
     for _ in range(3):
-        scene.step(Disk(SIZE, SIZE))
+        scene.step(Disk(SIZE))
     assert scene.content == scene.path.read_bytes()
     assert ["reclaim-stopped"] == scene.kinds()
 
@@ -138,5 +148,5 @@ def test_a_hard_link_is_told_once_and_nothing_is_given_back(scene: Scene, tmp_pa
 def test_the_time_of_the_last_write_stays(scene: Scene) -> None:
     """Generations are read in its order, and a punch is no write of Vault's."""
     os.utime(scene.path, ns=(1, 2_000_000_000))
-    scene.step(Disk(SIZE, SIZE))
+    scene.step(Disk(SIZE))
     assert os.stat(scene.path).st_mtime_ns == 2_000_000_000

@@ -170,7 +170,7 @@ def test_s51_corrupt_cursor(tmp_path: Path, damage: str) -> None:
 
 def test_s52_state_dir_full(tmp_path: Path) -> None:
     """The journal's disk is full: nothing is reclaimed beyond the journal, the incident is written, then it goes on."""
-    with Scene(tmp_path) as scene, tmpfs(tmp_path / "disk", 24 * MIB) as volume:
+    with tmpfs(tmp_path / "disk", 24 * MIB) as volume, Scene(tmp_path) as scene:
         scene.journal = volume.path / "journal"
         data = scene.append(OLD)
         capture = scene.capture(reclaim="punch", reclaim_at="256KiB", segment_size="256KiB")

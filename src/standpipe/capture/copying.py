@@ -69,7 +69,7 @@ class Copying:
         self.current = Followed(file, known, position)
         self._moved_at = self._clock()
         self.accept_proof(self.current)
-        self._reclaim.follow(self.current)
+        self._reclaim.follow(self.current, self.end)
 
     # The fence.
 

@@ -2,7 +2,8 @@
 
 A hole is punched only over bytes that are on the journal's disk, and only where the file still has them: just before,
 the bytes before the hole's end are compared with the journal's, for somebody may have truncated the file and Vault
-filled it again. The file's dirty pages are written out before the punch, which would do that with the file's lock held,
+filled it again. Nor is one punched beyond `fenced_end`, what the other thread has copied and looked at once more: a copy
+in progress compares the bytes before its beginning, which must still be there then. The file's dirty pages are written out before the punch, which would do that with the file's lock held,
 so that Vault's write would wait for the disk. Whether they are durable does not matter: what a power loss
 takes from the file is in the journal (file_start). Punching twice does nothing, so no state is kept.
 """
@@ -60,6 +61,7 @@ class Punching:
         self._told = ""
         self.active = False
         self.wanted_end = 0  # of the journal: the other thread wants everything before it on the disk
+        self.fenced_end = 0  # of the journal: the other thread has no more use for what the file has before it
 
     # For the thread that follows the file.
 
@@ -91,9 +93,10 @@ class Punching:
         if self.wanted_end > syncer.safe_end:
             syncer.make_safe()
         target = self._take_target()
-        if target is None or self._unpunched(target, syncer.written_end) < self._at_bytes or not self._is_live(target):
+        fenced_end = self.fenced_end
+        if target is None or self._unpunched(target, fenced_end) < self._at_bytes or not self._is_live(target):
             return
-        safe_end = syncer.make_safe()
+        safe_end = min(syncer.make_safe(), fenced_end)
         if safe_end > target.journal:
             self._punch(target, punch_end(target.source + safe_end - target.journal), safe_end)
 

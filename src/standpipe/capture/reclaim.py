@@ -68,23 +68,25 @@ class Reclaim:
         self._reopen.wanted = self._way.now == REOPEN
         self._reopen.allowed = self._way.now != NONE
 
-    def follow(self, current: Followed) -> None:
-        """Take over a file."""
+    def follow(self, current: Followed, end: int) -> None:
+        """Take over a file, of which the journal has everything before its own end."""
         if self._way.now == NONE:
             self._way.choose()
             self._apply()
         self._punching.follow(current.file, current.known)
+        self._punching.fenced_end = end
         self._reopen.follow(current)
 
     def copied(self, end: int) -> None:
-        """Take note of the journal's new end."""
+        """Take note of the journal's new end: what was copied was the file that it should be."""
+        self._punching.fenced_end = end
         if self._punching.is_due(end):
             self._syncer.wake()
 
     def step(self, current: Followed, left: list[Left], end: int, *, line_open: bool) -> None:
         """Do one thing at most, and wait for nothing."""
         if self._way.may_ask_again():
-            self.follow(current)
+            self.follow(current, end)
         if left:
             self._reopen.unlink_finished(left, self._syncer.safe_until)
             self._want_safe(self._reopen.needed_end(left))

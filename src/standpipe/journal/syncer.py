@@ -150,11 +150,6 @@ class Syncer:
         """The offset up to which every byte is on disk."""
         return min(segment.base + segment.synced_length for segment in (*self._failed, *self._handed, self._current))
 
-    @property
-    def written_end(self) -> int:
-        """The journal's end, as the draining thread has it at this moment."""
-        return self._current.end
-
     def make_safe(self) -> int:
         """Sync the current segment now, on this thread, and return how far every byte is on disk."""
         if self._current not in self._handed:
