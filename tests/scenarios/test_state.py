@@ -187,13 +187,14 @@ def test_s52_state_dir_full(tmp_path: Path) -> None:
         assert scene.incidents("disk-full")
 
 
-@pytest.mark.parametrize("number", [1, 2, 3, 4])
+@pytest.mark.parametrize("number", [1, 2, 3])
 def test_s52_state_dir_full_at_a_rotation(tmp_path: Path, number: int) -> None:
     """A state file cannot be replaced when a rotation is found: capture may end, and the next one loses nothing."""
     with Scene(tmp_path) as scene:
         data = scene.append(OLD)
         capture = scene.capture()
         scene.expect(data)
+        wait_until(lambda: scene.source()["files"][0]["marks"], "its segment is finished")  # or the next start does it
         capture.kill()
         data += scene.append(lines(1000, 20))
         scene.path.rename(scene.older())

@@ -2,10 +2,11 @@
 
 A hole is punched only over bytes that are on the journal's disk, and only where the file still has them: just before,
 the bytes before the hole's end are compared with the journal's, for somebody may have truncated the file and Vault
-filled it again. Nor is one punched beyond `fenced_end`, what the other thread has copied and looked at once more: a copy
-in progress compares the bytes before its beginning, which must still be there then. The file's dirty pages are written out before the punch, which would do that with the file's lock held,
-so that Vault's write would wait for the disk. Whether they are durable does not matter: what a power loss
-takes from the file is in the journal (file_start). Punching twice does nothing, so no state is kept.
+filled it again. Nor is one punched beyond `fenced_end`, up to which the other thread has copied and then looked at the
+file once more: a copy in progress compares the bytes before its beginning, which must be there still. The file's dirty
+pages are written out before the punch, which would do that with the file's lock held, so that Vault's write would wait
+for the disk. Whether they are durable does not matter: what a power loss takes from the file is in the journal
+(file_start). Punching twice does nothing, so no state is kept.
 """
 
 from __future__ import annotations
