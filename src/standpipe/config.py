@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from standpipe.config_keys import SINK_TYPES_NOT_IN_THIS_RELEASE
 from standpipe.config_problem import ConfigError, Problem, quote
 from standpipe.config_section import Section
+from standpipe.config_sink_parse import DEFAULT_SINKS, parse_sinks
 from standpipe.config_source import SourceConfig, parse_source, source_problems, with_fifo, with_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from standpipe.config_sinks import SinkConfig
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -26,8 +24,6 @@ MIN_DEFAULT_SEGMENT_BYTES = 64 * KIB
 MAX_DEFAULT_SEGMENT_BYTES = 64 * MIB
 SEGMENT_GRAIN_BYTES = 4 * KIB  # whole pages
 MIN_SEGMENTS = 2  # one that is being written and one that may go
-
-SINK_NAME_PATTERN = re.compile(r"[a-z0-9-]{1,63}")  # it is a file's name and a metric's label
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +41,6 @@ class JournalConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class StdoutSinkConfig:
-    """The sink that writes to stdout. ``start`` is None where the file does not say."""
-
-    name: str
-    format: str
-    start: str | None
-    labels: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
 class ShutdownConfig:
     """How an orderly stop goes."""
 
@@ -67,11 +53,8 @@ class Config:
 
     source: SourceConfig
     journal: JournalConfig
-    sinks: tuple[StdoutSinkConfig, ...]
+    sinks: tuple[SinkConfig, ...]
     shutdown: ShutdownConfig
-
-
-DEFAULT_SINKS = (StdoutSinkConfig("stdout", "raw", None, MappingProxyType({})),)
 
 
 def parse_config(data: object) -> Config:
@@ -86,7 +69,7 @@ def parse_config(data: object) -> Config:
     config = Config(
         source=parse_source(top.below("source")),
         journal=_parse_journal(top.below("journal")),
-        sinks=_parse_sinks(top.below("sinks")) if "sinks" in top.values else DEFAULT_SINKS,
+        sinks=parse_sinks(top.below("sinks")) if "sinks" in top.values else DEFAULT_SINKS,
         shutdown=_parse_shutdown(top.below("shutdown")),
     )
     if top.problems:
@@ -103,11 +86,11 @@ def _parse_journal(section: Section) -> JournalConfig:
     section.check_names()
     retain = section.below("retain")
     retain.check_names()
-    retain_size_bytes = retain.size_bytes("size") or 0
+    retain_size_bytes = retain.integer("size") or 0
     journal = JournalConfig(
         path=section.text("path") or "",
-        segment_size_bytes=section.size_bytes("segment_size"),
-        max_size_bytes=section.size_bytes("max_size"),
+        segment_size_bytes=section.integer("segment_size"),
+        max_size_bytes=section.integer("max_size"),
         on_full=section.text("on_full") or "",
         fsync_seconds=section.seconds("fsync"),
         seal_every_seconds=section.seconds("seal_every"),
@@ -122,43 +105,6 @@ def _parse_journal(section: Section) -> JournalConfig:
     if retain_size_bytes > journal.max_size_bytes and "size" in retain.values:
         retain.report("size", size_text(retain_size_bytes), "is more than journal.max_size", "Use max_size or less")
     return journal
-
-
-def _parse_sinks(section: Section) -> tuple[StdoutSinkConfig, ...]:
-    sinks: list[StdoutSinkConfig] = []
-    for name in section.values:
-        if not isinstance(name, str) or not SINK_NAME_PATTERN.fullmatch(name):
-            section.report(name, "", "is not a sink's name", "Use 1 to 63 of a-z, 0-9 and -")
-            continue
-        below = section.below(name, "sinks.<name>")
-        sink = _parse_sink(name, below) if isinstance(section.values[name], dict) else None
-        if sink and sinks:
-            section.report(name, "", f"writes to stdout, and so does sinks.{sinks[0].name}", "Keep one of them")
-        elif sink:
-            sinks.append(sink)
-    return tuple(sinks)
-
-
-def _parse_sink(name: str, section: Section) -> StdoutSinkConfig | None:
-    """Return the sink, or None where its type is wrong. The keys of a later release's type are not judged."""
-    given_type = section.values.get("type")
-    if isinstance(given_type, str) and given_type in SINK_TYPES_NOT_IN_THIS_RELEASE:
-        section.report("type", quote(given_type), "is not in this release", "Use stdout, or delete the sink")
-        return None
-    section.check_names()
-    sink_type = section.text("type")
-    if "type" not in section.values:
-        section.report("type", "", "is missing", "Write type: stdout")
-    record_format = section.text("format") or ""
-    if "add" in section.values and record_format != "gcp":
-        section.report("add", "", "works with format gcp only", "Delete the key, or use format: gcp")
-    sink = StdoutSinkConfig(
-        name=name,
-        format=record_format,
-        start=section.text("start"),
-        labels=MappingProxyType(section.labels("add")),
-    )
-    return sink if sink_type else None
 
 
 def _parse_shutdown(section: Section) -> ShutdownConfig:

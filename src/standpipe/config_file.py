@@ -23,7 +23,7 @@ def load_config(path: str) -> Config:
     from standpipe.config_yaml import parse_yaml  # noqa: PLC0415 — without a file, no YAML parser is paid for
 
     try:
-        return parse_config(parse_yaml(_read(path)))
+        return parse_config(parse_yaml(read_file(path)))
     except ConfigError as error:
         raise ConfigError(error.problems, where=path) from None
 
@@ -57,7 +57,8 @@ def _check_real_paths(config: Config) -> None:
             raise ConfigError(problems)
 
 
-def _read(path: str) -> bytes:
+def read_file(path: str) -> bytes:
+    """Read a config file whole. Raises ConfigError."""
     try:
         with open(path, "rb") as file:
             content = file.read(MAX_CONFIG_BYTES + 1)

@@ -1,14 +1,19 @@
 """Every key of the config, declared once: path, kind, default, bounds, meaning.
 
-Validation, docs/configuration.md and the list of unknown keys' near names all come from this table. Pure.
+Validation, docs/configuration.md and the list of unknown keys' near names all come from this table. What only one type
+of sink has stands in sink_keys.<type>, and is read only where that type is configured. Pure.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from standpipe.journal.layout import DEFAULT_JOURNAL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Kind(Enum):
@@ -20,11 +25,19 @@ class Kind(Enum):
     DURATION = "time"
     CHOICE = "choice"
     LABELS = "map of text to text"
+    BOOLEAN = "true or false"
+    INTEGER = "whole number"
+    TEXTS = "list of texts"
+    SECRET = "`{file: …}` or `{env: …}`"  # noqa: S105 - none is here
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key. Defaults and bounds are written as a person would write them in the file."""
+    """One key. Defaults and bounds are written as a person would write them in the file; a list's as ``a, b``.
+
+    A sink type's own key has the path below the sink, such as ``tls.ca``. `choices` hold for CHOICE, and for each text
+    of TEXTS.
+    """
 
     path: str
     kind: Kind
@@ -34,6 +47,7 @@ class Key:
     choices: tuple[str, ...] = ()
     minimum: str = ""
     maximum: str = ""
+    required: bool = False
 
 
 MAX_SIZE_TEXT = "1024TiB"  # 1 PiB: far beyond any volume, far below off_t, so that sums cannot overflow
@@ -45,6 +59,17 @@ MAX_SEAL_TEXT = "366d"
 MAX_AGE_TEXT = "36600d"  # a hundred years; more would overflow the kernel's timers
 MAX_DEADLINE_TEXT = "1d"
 MIN_RECLAIM_TEXT = "64KiB"  # each step costs an fdatasync; below this the disk would do little else
+
+MIN_BATCH_TEXT = "1KiB"  # smaller than a usual record: each would be sent alone
+MAX_BATCH_TEXT = "64MiB"  # it is held in memory, once for each batch in flight
+MAX_BATCH_RECORDS_TEXT = "1000000"
+MAX_BATCH_AGE_TEXT = "1h"  # nothing is acknowledged, and so nothing deleted, before it
+MAX_IN_FLIGHT_TEXT = "64"  # each takes a thread, a connection and a batch's memory
+
+SINK = "sinks.<name>"
+"""How paths name any sink."""
+
+SINK_TYPES = ("stdout", "gcp", "fluent", "otlp", "kafka", "objects", "syslog", "http", "file")
 
 KEYS: tuple[Key, ...] = (
     Key(
@@ -141,28 +166,89 @@ KEYS: tuple[Key, ...] = (
         default="5GiB",
         maximum=MAX_SIZE_TEXT,
     ),
-    Key(
-        "sinks.<name>.type", Kind.CHOICE, "The kind of destination.", default_text="must be given", choices=("stdout",)
-    ),
-    Key(
-        "sinks.<name>.format",
-        Kind.CHOICE,
-        "Bytes as Vault wrote them, our envelope in front, or Cloud Logging's fields in front.",
-        default="raw",
-        choices=("raw", "json", "gcp"),
-    ),
+    Key("sinks.<name>.type", Kind.CHOICE, "The kind of destination.", default_text="must be given", choices=SINK_TYPES),
     Key(
         "sinks.<name>.start",
         Kind.CHOICE,
-        "Where a sink without a cursor begins in a journal that holds records already.",
-        default_text="earliest",
+        "Where a sink without a cursor begins: before the first record that the journal holds, or after the last.",
+        default_text="earliest at the journal's very first start; latest where it delivers to other sinks already",
         choices=("earliest", "latest"),
     ),
     Key(
-        "sinks.<name>.add",
-        Kind.LABELS,
-        "Labels put on every record; for format gcp only.",
+        "sinks.<name>.select.operations",
+        Kind.TEXTS,
+        "Only records with one of these `request.operation`.",
+        default_text="every record",
+    ),
+    Key(
+        "sinks.<name>.select.paths",
+        Kind.TEXTS,
+        "Only records whose `request.path` begins with one of these.",
+        default_text="every record",
+    ),
+    Key(
+        "sinks.<name>.select.mount_types",
+        Kind.TEXTS,
+        "Only records with one of these `request.mount_type`.",
+        default_text="every record",
+    ),
+    Key(
+        "sinks.<name>.select.namespaces",
+        Kind.TEXTS,
+        "Only records with one of these `request.namespace.path`.",
+        default_text="every record",
+    ),
+    Key(
+        "sinks.<name>.select.types",
+        Kind.TEXTS,
+        "Only records of these types.",
+        default_text="every record",
+        choices=("request", "response"),
+    ),
+    Key("sinks.<name>.select.errors", Kind.BOOLEAN, "Only records that have an `error`.", default="false"),
+    Key(
+        "sinks.<name>.drop_fields",
+        Kind.TEXTS,
+        "Members that are cut out of each record, such as `request.data`.",
         default_text="none",
+    ),
+    Key("sinks.<name>.add", Kind.LABELS, "Labels put on every record.", default_text="none"),
+    Key(
+        "sinks.<name>.deliver_seals",
+        Kind.BOOLEAN,
+        "Whether the journal's seals are delivered as well, as records of their own kind.",
+        default_text="the type's: `false` for stdout",
+    ),
+    Key(
+        "sinks.<name>.batch.size",
+        Kind.SIZE,
+        "The most bytes that are sent at once.",
+        default_text="the type's",
+        minimum=MIN_BATCH_TEXT,
+        maximum=MAX_BATCH_TEXT,
+    ),
+    Key(
+        "sinks.<name>.batch.records",
+        Kind.INTEGER,
+        "The most records that are sent at once.",
+        default_text="the type's",
+        minimum="1",
+        maximum=MAX_BATCH_RECORDS_TEXT,
+    ),
+    Key(
+        "sinks.<name>.batch.age",
+        Kind.DURATION,
+        "How long an incomplete batch may wait for more records.",
+        default_text="the type's",
+        maximum=MAX_BATCH_AGE_TEXT,
+    ),
+    Key(
+        "sinks.<name>.batch.in_flight",
+        Kind.INTEGER,
+        "How many batches may be under way at the same time.",
+        default_text="the type's",
+        minimum="1",
+        maximum=MAX_IN_FLIGHT_TEXT,
     ),
     Key(
         "shutdown.deadline",
@@ -173,29 +259,32 @@ KEYS: tuple[Key, ...] = (
     ),
 )
 
-NOT_IN_THIS_RELEASE: frozenset[str] = frozenset(
-    {
-        "journal.sign_key",
-        "sinks.<name>.project",
-        "sinks.<name>.select",
-        "sinks.<name>.drop_fields",
-        "sinks.<name>.deliver_seals",
-        "observe",
-    }
-)
+NOT_IN_THIS_RELEASE: frozenset[str] = frozenset({"journal.sign_key", "observe"})
 """Keys of later releases: known by name, and refused. A release that brings one deletes its line."""
 
-SINK_TYPES_NOT_IN_THIS_RELEASE: frozenset[str] = frozenset({"file", "gcp", "kafka", "loki", "otlp", "s3"})
+SINK_TYPES_NOT_IN_THIS_RELEASE: frozenset[str] = frozenset({"cloudwatch", "elasticsearch", "loki", "s3", "splunk"})
 """Sink types of later releases: known by name, and refused."""
 
-KEYS_BY_PATH: dict[str, Key] = {key.path: key for key in KEYS}
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The keys by their path, and those that are known and refused, each with what is wrong and the remedy."""
+
+    keys: Mapping[str, Key]
+    refused: Mapping[str, tuple[str, str]]
+
+    def child_names(self, template: str) -> tuple[str, ...]:
+        """Return the names that may stand directly below a section, in the table's order; '' is the whole file.
+
+        Names that are refused come last: they are known, and reported in their own words.
+        """
+        start = f"{template}." if template else ""
+        paths = (*self.keys, *sorted(self.refused))
+        return tuple(dict.fromkeys(path[len(start) :].split(".")[0] for path in paths if path.startswith(start)))
 
 
-def child_names(template: str) -> tuple[str, ...]:
-    """Return the names that may stand directly below a section, in the table's order; '' is the whole file.
-
-    Names that are not in this release come last: they are known, and reported in their own words.
-    """
-    start = f"{template}." if template else ""
-    paths = [key.path for key in KEYS] + sorted(NOT_IN_THIS_RELEASE)
-    return tuple(dict.fromkeys(path[len(start) :].split(".")[0] for path in paths if path.startswith(start)))
+TABLE = Table(
+    {key.path: key for key in KEYS},
+    dict.fromkeys(NOT_IN_THIS_RELEASE, ("is not in this release", "Delete the key")),
+)
+"""The whole config but the keys that only one type of sink has."""

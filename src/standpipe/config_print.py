@@ -1,21 +1,25 @@
 """From settings back to YAML that loads to the same settings. Pure.
 
 Every key is written, also where it has its default, but those that stand for something that is not there: no FIFO, no
-pid file, a sink's start that nobody chose.
+pid file, a sink's start that nobody chose. A secret is not in the settings, so none can be written: its place is.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import yaml
 
 from standpipe.config import size_text
+from standpipe.config_keys import SINK, Kind
+from standpipe.config_sink_types import NEEDS_ENVELOPE, REFUSED, is_raw, sink_table
+from standpipe.config_sinks import Secret, SelectConfig
 from standpipe.units import DURATION_UNITS, MAX_DIGITS
 
 if TYPE_CHECKING:
-    from standpipe.config import Config, JournalConfig, StdoutSinkConfig
+    from standpipe.config import Config, JournalConfig
+    from standpipe.config_sinks import SinkConfig
     from standpipe.config_source import SourceConfig
 
 
@@ -86,10 +90,55 @@ def _journal(journal: JournalConfig) -> dict[str, object]:
     }
 
 
-def _sink(sink: StdoutSinkConfig) -> dict[str, object]:
-    section: dict[str, object] = {"type": "stdout", "format": sink.format}
-    if sink.start is not None:
-        section["start"] = sink.start
-    if sink.format == "gcp" or sink.labels:
-        section["add"] = dict(sink.labels)
+def _sink(sink: SinkConfig) -> dict[str, object]:
+    """Return what the sink has: no key that cannot stand with its type, and no secret but the place where it is."""
+    table = sink_table(sink.type)
+    values = {f"{SINK}.{name}": value for name, value in {**sink.options, **_general(sink)}.items()}
+    section: dict[str, object] = {"type": sink.type}
+    for path, key in table.keys.items():
+        value = values.get(path)
+        if value is None or value in ((), {}):
+            continue
+        *sections, name = path.removeprefix(f"{SINK}.").split(".")
+        place = section
+        for step in sections:
+            place = cast("dict[str, object]", place.setdefault(step, {}))
+        place[name] = _written(key.kind, value)
     return section
+
+
+def _general(sink: SinkConfig) -> dict[str, object]:
+    """Return what every sink has, by its path below the sink."""
+    select, batch = sink.select or SelectConfig(), sink.batch
+    general: dict[str, object] = {
+        "start": sink.start,
+        "select.operations": select.operations,
+        "select.paths": select.paths,
+        "select.mount_types": select.mount_types,
+        "select.namespaces": select.namespaces,
+        "select.types": select.types,
+        "select.errors": select.errors or None,
+        "drop_fields": sink.drop_fields,
+        "add": dict(sink.labels),
+        "deliver_seals": sink.deliver_seals,
+        "batch.size": batch.size_bytes,
+        "batch.records": batch.records,
+        "batch.age": batch.age_seconds,
+        "batch.in_flight": batch.in_flight,
+    }
+    refused = REFUSED.get(sink.type, {})
+    raw = NEEDS_ENVELOPE if is_raw(sink) else ()
+    return {name: value for name, value in general.items() if name.split(".")[0] not in {*refused, *raw}}
+
+
+def _written(kind: Kind, value: object) -> object:
+    """Return a value as the file has it."""
+    if isinstance(value, Secret):
+        return {"env": value.env} if value.file is None else {"file": value.file}
+    if isinstance(value, tuple):
+        return list(value)
+    if kind is Kind.SIZE and isinstance(value, int):
+        return size_text(value)
+    if kind is Kind.DURATION and isinstance(value, int | float):
+        return duration_text(value)
+    return value

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from standpipe.config_keys import KEYS_BY_PATH
+from standpipe.config_keys import TABLE
 from standpipe.config_problem import Problem, quote, show_value
 from standpipe.journal.layout import Layout
 
@@ -68,13 +68,13 @@ def _parse_reclaim(section: Section) -> ReclaimConfig:
     section.check_names()
     reclaim = ReclaimConfig(
         way=section.text("way") or "",
-        at_bytes=section.size_bytes("at") or 0,
-        max_apparent_size_bytes=section.size_bytes("max_apparent_size") or 0,
+        at_bytes=section.integer("at") or 0,
+        max_apparent_size_bytes=section.integer("max_apparent_size") or 0,
         pid_file=section.text("pid_file"),
     )
     if reclaim.max_apparent_size_bytes < reclaim.at_bytes:
         name = "max_apparent_size"
-        shown = show_value(name, section.values.get(name, KEYS_BY_PATH[f"source.reclaim.{name}"].default))
+        shown = show_value(name, section.values.get(name, TABLE.keys[f"source.reclaim.{name}"].default))
         section.report(name, shown, "is less than source.reclaim.at", "Use more than source.reclaim.at")
     return reclaim
 

@@ -11,10 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from standpipe.delivery import batching
-from standpipe.delivery.batching import Batch, LineBatcher, RawBatcher
+from standpipe.delivery.batching import Batch, ParcelBatcher, RawBatcher
+from standpipe.delivery.feed import Feed, Wanted
+from standpipe.journal.cursor import Cursor
 from standpipe.journal.layout import Layout
 from standpipe.journal.reader import JournalReader
 from standpipe.records.framing import Framer
+from standpipe.sinks.base import Limits
 from tests.evidence.craft import Crafted, compress
 
 if TYPE_CHECKING:
@@ -139,9 +142,13 @@ def expected_lines(journal: Journal, prefix: bytes = b"", *, ended: bool = True)
     return lines
 
 
-def line_batcher(journal: Journal, prefix: bytes = b"") -> LineBatcher:
-    """Return a batcher from the journal's beginning."""
-    return LineBatcher(journal.reader, tell, 0, 0, prefix)
+def line_batcher(
+    journal: Journal, prefix: bytes = b"", *, offset: int = 0, after: int = 0, torn: list[Record] | None = None
+) -> ParcelBatcher:
+    """Return a batcher, from the journal's beginning unless told otherwise; torn records are added to `torn`."""
+    wanted = Wanted(tell, Limits(batching.BATCH_BYTES_MAX, batch_records=1 << 20), prefix)
+    found: list[Record] = [] if torn is None else torn
+    return ParcelBatcher(Feed(journal.reader, wanted, Cursor(offset, after), found.extend))
 
 
 def payloads(found: list[Batch]) -> bytes:
@@ -172,12 +179,14 @@ def test_a_record_without_its_newline_is_held(journal: Journal) -> None:
 def test_a_held_record_becomes_a_torn_line_at_the_end(journal: Journal) -> None:
     """A last line without its newline is a torn record when nothing follows, and not before."""
     journal.add(b'{"a":1}\n{"b"', finished=False)
-    batcher = line_batcher(journal)
+    torn: list[Record] = []
+    batcher = line_batcher(journal, torn=torn)
     found = batches(batcher, 0)
+    assert [] == torn
     last = batcher.last(8)
     assert last is not None
     assert expected_lines(journal) == payloads([*found, last])
-    assert [12] == [record.end for record in last.torn]
+    assert [12] == [record.end for record in torn]
     assert (12, 12, None) == (last.next_offset, last.after, batcher.last(12))
 
 
@@ -219,7 +228,8 @@ def test_a_hole_is_stepped_over(journal: Journal) -> None:
     expected = [Batch(0, 4, 4, 4), Batch(4, 4, 104, 4), Batch(104, 108, 108, 108)]
     assert expected == batches(RawBatcher(journal.reader), 0)
     assert expected_lines(journal) == payloads(batches(line_batcher(journal), 0))
-    assert (104, 4) == (batches(line_batcher(journal), 0)[1].next_offset, batches(line_batcher(journal), 0)[1].after)
+    (both,) = batches(line_batcher(journal), 0)
+    assert (0, 108, 108) == (both.start, both.next_offset, both.after)
 
 
 def test_a_record_that_a_hole_cuts(journal: Journal) -> None:
@@ -230,8 +240,9 @@ def test_a_record_that_a_hole_cuts(journal: Journal) -> None:
     assert [Batch(0, 4, 4, 4), Batch(4, 6, 106, 6, suffix=b"\n"), Batch(106, 114, 114, 114)] == found
     assert b"one\ntw\no\nthree\n" == b"".join(journal.raw(batch) for batch in found)
     assert expected_lines(journal) == payloads(batches(line_batcher(journal), 0))
-    torn = [record.offset for batch in batches(line_batcher(journal), 0) for record in batch.torn]
-    assert [0, 4, 106, 108] == torn  # none of these is an object
+    torn: list[Record] = []
+    batches(line_batcher(journal, torn=torn), 0)
+    assert [0, 4, 106, 108] == [record.offset for record in torn]  # none of these is an object
 
 
 def test_addresses_that_are_deleted_between_two_looks(journal: Journal) -> None:
@@ -259,20 +270,23 @@ def test_the_prefix_is_no_part_of_the_object(journal: Journal) -> None:
     """Vault's prefix is left out of a line's body and counted in its length."""
     journal.add(b'vault: {"a":1}\nvault: {"b":2}\n')
     assert expected_lines(journal, b"vault: ") == payloads(batches(line_batcher(journal, b"vault: "), 0))
-    assert [()] == [batch.torn for batch in batches(line_batcher(journal, b"vault: "), 0)]
+    torn: list[Record] = []
+    batches(line_batcher(journal, b"vault: ", torn=torn), 0)
+    assert [] == torn
 
 
 def test_torn_records_are_named(journal: Journal) -> None:
-    """A batch names the records in it that are none: they are delivered, and recorded as incidents."""
+    """A feed names the records that are none: they are delivered, and recorded as incidents."""
     journal.add(b'{"a":1}\n{"torn{"b":2}\njunk\n')
-    (batch,) = batches(line_batcher(journal), 0)
-    assert [(8, 6), (22, 5)] == [(record.offset, record.length) for record in batch.torn]
+    torn: list[Record] = []
+    batches(line_batcher(journal, torn=torn), 0)
+    assert [(8, 6), (22, 5)] == [(record.offset, record.length) for record in torn]
 
 
 def test_after_goes_on_from_the_cursor(journal: Journal) -> None:
     """The first line after a start says the end of the last record before it, as the cursor knew it."""
     journal.add(b'{"a":1}\n{"b":2}\n')
-    found = batches(LineBatcher(journal.reader, tell, 8, 5, b""), 8)
+    found = batches(line_batcher(journal, offset=8, after=5), 8)
     assert tell_of(8, b'{"b":2}', 5) == payloads(found)
     assert 16 == found[-1].after
 
@@ -313,7 +327,7 @@ def test_any_content_and_any_cuts(content: bytes, cuts: list[tuple[int, tuple[bo
             whole = journal.at(batch.start, batch.end)
             assert len(whole) <= SMALL_BATCH or whole.count(b"\n") <= 1
             assert (whole + batch.suffix)[-1:] in (b"\n", b"")
-        lines_batcher = LineBatcher(journal.reader, tell, base, base, b"")
+        lines_batcher = line_batcher(journal, offset=base, after=base)
         in_lines = batches(lines_batcher, base)
         rest = lines_batcher.last(in_lines[-1].next_offset if in_lines else base)
         assert expected_lines(journal) == payloads([*in_lines, *([rest] if rest else [])])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from standpipe.delivery.resume import LATEST, Output, Resume, first_start, lost_cursor, resume
+from standpipe.delivery.resume import LATEST, Output, Resume, first_start, lost_cursor, resume, start_of_new
 from standpipe.journal.cursor import Cursor
 
 PIPE, OTHER_PIPE = "pipe boot:1:2", "pipe boot:1:3"
@@ -133,15 +133,33 @@ def test_a_known_cursor(case: Case) -> None:
     assert case.expected == resume(case.cursor, case.output, BASE, END)
 
 
-@pytest.mark.parametrize(("start", "expected"), [(None, BASE), ("earliest", BASE), (LATEST, END)])
-def test_a_new_sink(start: str | None, expected: int) -> None:
-    """A sink without a cursor gets all that the journal holds, unless it asks for the end."""
+@pytest.mark.parametrize(
+    ("option", "added", "expected"),
+    [
+        (None, False, BASE),
+        (None, True, END),
+        ("earliest", False, BASE),
+        ("earliest", True, BASE),
+        (LATEST, False, END),
+        (LATEST, True, END),
+    ],
+)
+def test_where_a_new_sink_begins(option: str | None, *, added: bool, expected: int) -> None:
+    """The first sinks of a journal get all of it; one that is added gets what comes; `start` beats both."""
+    assert expected == start_of_new(option, BASE, END, added=added)
+
+
+@pytest.mark.parametrize(("start", "expected"), [(0, BASE), (BASE + 5, BASE + 5), (END + 5, END)])
+def test_a_first_start(start: int, expected: int) -> None:
+    """A sink without a cursor begins where it was entered, within what the journal still holds."""
     assert Resume(expected) == first_start(start, BASE, END)
 
 
-def test_a_lost_cursor() -> None:
-    """A damaged cursor means everything again, recorded, and never a gap."""
-    assert Resume(BASE, repeat_end=END, incident="cursor-lost") == lost_cursor(BASE, END)
+@pytest.mark.parametrize(("start", "expected"), [(0, BASE), (BASE + 5, BASE + 5), (END + 5, END)])
+def test_a_lost_cursor(start: int, expected: int) -> None:
+    """A damaged cursor means all that the sink should have had again, recorded, and never a gap."""
+    lost = lost_cursor(start, BASE, END)
+    assert Resume(expected, repeat_end=END, incident="cursor-lost") == lost
 
 
 names = st.sampled_from([None, PIPE, OTHER_PIPE, FILE, OTHER_FILE])

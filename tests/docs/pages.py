@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 PROSE = [README, *(ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"))]
-PAGES = [*PROSE, *sorted(DOCS.glob("*.md"))]
+PAGES = [*PROSE, *sorted(DOCS.rglob("*.md"))]
 LANGUAGES = {  # what a block's first word may be, and what the tests do with it; docs/README.md tells the readers
     "console",  # commands after `$ `, executed; the rest is their output, compared
     "sh",  # needs a cluster, or a server of your own: its words are checked against the program

@@ -15,7 +15,9 @@ from standpipe.cli.check_text import STATE_WIDTH, as_json, as_lines
 from standpipe.config import apply_flags, default_config
 from standpipe.config_file import load_config, load_settings, volume_bytes
 from standpipe.config_problem import ConfigError, show_file
+from standpipe.config_sinks import STDOUT
 from standpipe.errors import EXIT_NEGATIVE, EXIT_OK, EXIT_UNABLE, EXIT_USAGE, JournalError, UsageError
+from standpipe.journal import identity
 from standpipe.journal.checks import Limits, journal_checks
 from standpipe.journal.layout import Layout
 from standpipe.observe.log import escape_control
@@ -33,6 +35,7 @@ NO_SOURCE = failed(
     "neither a FIFO nor a file was named",
     "Give --fifo PATH or --file PATH, or source.fifo or source.file in the config",
 )
+NO_JOURNAL_ID = "00000000-0000-0000-0000-000000000000"  # RFC 9562's nil: nothing is delivered under it
 
 EPILOG = """\b
 Examples:
@@ -67,7 +70,7 @@ def command(
 
     Run it where `run` or `sidecar` will run: as their user, with the same volumes. It works before the first start, and
     beside a Vault and a standpipe that run. Nothing is made or changed but a scratch file beside Vault's file, for a
-    moment, to see whether holes can be punched.
+    moment, to see whether holes can be punched. The sinks' destinations are asked; no record is delivered.
     """
     flags = {"fifo": fifo, "file": file, "journal": journal}
     if print_config:
@@ -114,7 +117,8 @@ def check_all(config_path: str | None, *, fifo: str | None, file: str | None, jo
         unusable = failed("journal", error.message, error.remedy)
         of_the_journal = [Check("journal", lambda: [unusable])]
     of_the_source = source_checks(config.source, config.journal.path)
-    return [_config_result(config, config_path), *perform([*of_the_source, *of_the_journal])]
+    checks = [*of_the_source, *of_the_journal, *_sink_checks(config)]
+    return [_config_result(config, config_path), *perform(checks)]
 
 
 def _config_result(config: Config, config_path: str | None) -> Result:
@@ -129,6 +133,21 @@ def _journal_checks(config: Config) -> list[Check]:
     free_bytes, own_bytes = volume_bytes(journal.path)
     limits = Limits(journal.max_size_bytes or 0, journal.segment_size_bytes or 0, free_bytes, own_bytes)
     return journal_checks(Layout(os.path.abspath(journal.path)), limits)
+
+
+def _sink_checks(config: Config) -> list[Check]:
+    """Return the checks of the sinks; stdout has none. Before the first start the journal has no id yet."""
+    if all(sink.type == STDOUT for sink in config.sinks):
+        return []
+    from standpipe.sinks.base import Context  # noqa: PLC0415 - with stdout alone, a check pays for no sink
+    from standpipe.sinks.registry import sink_checks  # noqa: PLC0415
+
+    node = os.uname().nodename
+    try:
+        known = identity.read(Layout(config.journal.path))
+    except JournalError:
+        return sink_checks(config.sinks, Context(NO_JOURNAL_ID, node))
+    return sink_checks(config.sinks, Context(known.journal_id, known.node))
 
 
 def _show(results: Sequence[Result]) -> None:

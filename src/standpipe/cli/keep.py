@@ -10,6 +10,7 @@ import click
 
 from standpipe.cli.values import seconds
 from standpipe.config import apply_flags, default_config, resolve
+from standpipe.config_accepted import usable_config
 from standpipe.config_file import load_config, volume_bytes
 from standpipe.journal.keeper import KeeperSettings
 from standpipe.journal.retention import Limits
@@ -93,7 +94,9 @@ def command(
     deleted only when every sink of the config has delivered it, unless journal.on_full is drop-oldest: name the config
     that ship uses, or a sink may be forgotten. SIGTERM: finish the step under way, then stop.
     """
-    config = _load(config_path, journal, max_size)
+    log = Log("keep")
+    in_use = config_path if parent_pid is None else usable_config(config_path, journal, log)
+    config = _load(in_use, journal, max_size)
     settings = KeepSettings(
         journal=os.path.abspath(config.journal.path),
         keeper=keeper_settings(config),
@@ -102,4 +105,4 @@ def command(
         parent_pid=parent_pid,
         lock_wait_seconds=lock_wait,
     )
-    return run_keep(settings, Log("keep"))
+    return run_keep(settings, log)

@@ -3,7 +3,7 @@
 import click
 
 from standpipe.cli.values import seconds
-from standpipe.config_file import load_settings
+from standpipe.config_accepted import ConfigSource
 from standpipe.observe.log import Log
 from standpipe.processes.ship import run_ship
 
@@ -50,13 +50,15 @@ def command(
     cursor in the journal, so a start goes on where the last stop was. SIGTERM: stop now. SIGUSR1: deliver the rest
     first, also a last line that has no newline, then stop.
     """
-    config = load_settings(config_path, journal=journal)
+    log = Log("ship")
+    source = ConfigSource(config_path, journal, log, supervised=parent_pid is not None)
     status = run_ship(
-        config,
-        Log("ship"),
+        source.load(),
+        log,
         once=once,
         lock_wait_seconds=lock_wait,
         parent_pid=parent_pid,
         ready_fd=ready_fd,
+        source=source,
     )
     click.get_current_context().exit(status)

@@ -6,6 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from standpipe.config_sinks import STDOUT
 from standpipe.errors import StandpipeError, UsageError
 from standpipe.journal import identity
 from standpipe.journal.cursor import read_cursor
@@ -75,7 +76,7 @@ def pipes(config: Config) -> tuple[str, ...]:
 
 def prepare(config: Config) -> None:
     """Check stdout, and make the journal where it is missing. Raises SinkError or JournalError."""
-    if config.sinks:
+    if any(sink.type == STDOUT for sink in config.sinks):
         check_open()
     identity.open_or_create(Layout(config.journal.path), os.uname().nodename, time.time())
 

@@ -1,8 +1,7 @@
-"""What to send next: whole records from the journal, raw or as lines with an envelope.
+"""What stdout gets next: whole records from the journal, raw or as lines that a feed makes of them.
 
-Nothing is sent before its newline, or a proven end: a gap, or the writer's death. A raw batch is at most
-BATCH_BYTES_MAX of the journal, or one record where that is larger; a batch of lines may hold a record more, which began
-in the one before.
+Nothing is sent before its newline, or a proven end: a gap, or the writer's death. A batch is at most BATCH_BYTES_MAX of
+raw bytes or of lines, or one record where that is larger.
 """
 
 from __future__ import annotations
@@ -11,13 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from standpipe.journal.span import Hole
-from standpipe.records.framing import Framer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from standpipe.delivery.feed import Feed, Parcel
     from standpipe.journal.reader import JournalReader
-    from standpipe.records.framing import Record
 
 BATCH_BYTES_MAX = 256 << 10  # what kill -9 may repeat; large enough that a system call a batch does not count
 TAIL_BYTES = 8 << 10  # the last newline is nearly always here: a record has some 2 KiB
@@ -28,8 +24,8 @@ SCAN_BYTES = 256 << 10  # a block of the search for the end of a long record
 class Batch:
     """Bytes [start, end) of the journal, to be sent; the cursor is at `next_offset` after them.
 
-    `payload` is what to send, None for the raw bytes themselves; `suffix` is sent after them. `torn` are the records
-    among them that are none; `after` is the end of the last record.
+    `payload` is what to send, None for the raw bytes themselves; `suffix` is sent after them. `after` is the end of the
+    last record; `parcel` what was made lines of, None for raw bytes.
     """
 
     start: int
@@ -38,7 +34,7 @@ class Batch:
     after: int
     payload: bytes | None = None
     suffix: bytes = b""
-    torn: tuple[Record, ...] = ()
+    parcel: Parcel | None = None
 
 
 class Batcher(Protocol):
@@ -109,42 +105,23 @@ class RawBatcher:
         return Batch(offset, end, end, end) if end > offset else None
 
 
-class LineBatcher:
-    """Batches of lines that `encode(record, after)` makes of records."""
+class ParcelBatcher:
+    """Batches of the lines that a feed makes of records."""
 
-    def __init__(
-        self, reader: JournalReader, encode: Callable[[Record, int], bytes], offset: int, after: int, prefix: bytes
-    ) -> None:
-        self._reader = reader
-        self._encode = encode
-        self._after = after
-        self._framer = Framer(offset, prefix)
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
 
     def next(self, offset: int) -> Batch | None:
         """See Batcher; offset must be where the batch before ended."""
-        while True:
-            position = self._framer.offset + self._framer.pending
-            data = self._reader.read(position, BATCH_BYTES_MAX)
-            if data:
-                records = self._framer.feed(data)
-            else:
-                hole = self._reader.span(position)
-                if not isinstance(hole, Hole):
-                    return None
-                records = self._framer.skip_to(hole.end)
-                return self._batch(offset, position, records)
-            if records:
-                return self._batch(offset, self._framer.offset, records)
+        return self._batch(offset, self._feed.next(0.0, at_once=True))
 
     def last(self, offset: int) -> Batch | None:
         """See Batcher; the rest becomes a torn record."""
-        records = self._framer.finish()
-        return self._batch(offset, self._framer.offset, records) if records else None
+        return self._batch(offset, self._feed.last())
 
-    def _batch(self, start: int, end: int, records: list[Record]) -> Batch:
-        lines = []
-        for record in records:
-            lines.append(self._encode(record, self._after))
-            self._after = record.end
-        torn = tuple(record for record in records if record.torn)
-        return Batch(start, end, self._framer.offset, self._after, payload=b"".join(lines), torn=torn)
+    @staticmethod
+    def _batch(start: int, parcel: Parcel | None) -> Batch | None:
+        if parcel is None:
+            return None
+        payload = b"".join(parcel.batch.payloads)
+        return Batch(start, parcel.offset, parcel.offset, parcel.after, payload=payload, parcel=parcel)

@@ -1,210 +1,239 @@
-"""Cursor → batch → stdout → acknowledge.
+"""Cursor → batch → sink → acknowledge, for every destination that takes batches of records.
 
-The cursor's `writing` mark is set before the first byte of a batch and taken away with the acknowledgement, in one
-pwrite each, so a start after SIGKILL knows which bytes may have reached the reader. A batch is acknowledged when
-the pipe or file has taken all of it.
+Theory of operation. One thread, this one, owns the sink's cursor and decides everything; the sender threads only call
+`send`. Parcels are taken from the feed as long as the window has room; their batches are submitted; answers come back
+in any order and are judged (delivery.judge). The cursor moves when the parcels at the window's front are done.
+
+``retry``   While a retry is due later nothing is submitted: one sink has one destination, and one pause. What was
+            waiting goes first then, in the order of the journal, the same bytes.
+``dead``    A record that will never be taken is on the disk as a dead letter before its flight can be done.
+``doubt``   See delivery.judge. A doubtful record lets the others of its flight go first, and one parcel more than
+            usual may be under way, to see whether anything passes at all.
+
+A stop (SIGTERM) waits STOP_SECONDS for attempts under way; what is not acknowledged then is sent again by the next
+start, with the same ids.
 """
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
-from standpipe.delivery import resume as resuming
-from standpipe.errors import JournalError
-from standpipe.journal import incidents, kinds
-from standpipe.journal.cursor import Cursor, CursorFile
-from standpipe.journal.span import Span
+from standpipe.delivery.judge import judge
+from standpipe.delivery.senders import Senders
+from standpipe.delivery.window import Window
+from standpipe.errors import SinkError
+from standpipe.journal import sink_entries
+from standpipe.sinks.base import Delivered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from standpipe.delivery.batching import Batch, Batcher
-    from standpipe.delivery.waiting import Waiting
-    from standpipe.journal.reader import JournalReader
-    from standpipe.observe.log import Log
-    from standpipe.sinks.stdout import Output
+    from standpipe.delivery.backoff import Backoff
+    from standpipe.delivery.deadletter import DeadLetters
+    from standpipe.delivery.feed import Feed
+    from standpipe.delivery.progress import Progress
+    from standpipe.delivery.window import Flight
+    from standpipe.records.framing import Record
+    from standpipe.sinks.base import Batch, Limits, Outcome, Retry, Sink
 
-RESUME_WORDS = {
-    kinds.REPEAT: "some records may reach the reader a second time",
-    kinds.CURSOR_LOST: "its cursor is damaged; all that the journal holds is sent again",
-    kinds.CURSOR_MOVED: "its cursor was outside what the journal holds and was moved",
-}
-BROKEN_RETRY_SECONDS = 1.0  # a pipe whose reader has gone may get a new one (a FIFO); asking costs one system call
-ALIGN_BYTES = 64 << 10  # a block of the search for the beginning of a record
+STOP_SECONDS = 2.0  # how long a stop waits for attempts under way: usual ones end in a tenth of it
+DEAD_LETTER_RETRY_SECONDS = 5.0  # a full disk, or a full dead-letter file: somebody has to act
+DOUBTS_BEFORE_A_PAUSE = 8  # records that are tried alone before this looks like a wrong address
+ONCE_PATIENCE_SECONDS = 60.0  # with --once: give up after so long in which nothing was taken
 
 
 class Pump:
-    """Delivers one journal to stdout."""
+    """Delivers one journal to one sink. Times are monotonic seconds."""
 
     def __init__(
         self,
-        sink: str,
-        reader: JournalReader,
-        cursor: CursorFile,
-        output: Output,
-        wait: Waiting,
-        incident_queue: incidents.IncidentQueue,
-        log: Log,
+        sink: Sink,
+        limits: Limits,
+        feed: Feed,
+        progress: Progress,
+        dead_letters: DeadLetters,
+        backoff: Backoff,
+        *,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
     ) -> None:
         self._sink = sink
-        self._reader = reader
-        self._cursor = cursor
-        self._output = output
-        self._wait = wait
-        self._incidents = incident_queue
-        self._log = log
-        self._told_broken = False
-        self._told_cursor = False
-        self._repeat_end = 0
+        self._in_flight = limits.in_flight
+        self._feed = feed
+        self._progress = progress
+        self._wait = progress.wait
+        self._dead_letters = dead_letters
+        self._backoff = backoff
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._window = Window()
+        self._senders = Senders(progress.name, limits.in_flight, sink.send, self._wait.wake)
+        self._in_air = 0
+        self._retry_at: float | None = None
+        self._doubts = 0
+        self._trusted = False  # something was delivered since we began
+        self._buried: list[tuple[Flight, Record, str]] = []  # dead letters that are not on the disk yet
+        self._bury_at = 0.0
+        self._moved_at = clock()
 
-    def begin(self, start: str | None) -> Cursor:
-        """Decide where to go on, record what may be repeated, and return the state to go on from."""
-        base, end = self._reader.base, self._reader.end
-        state = self._cursor.state
-        if state is not None:
-            plan = resuming.resume(state, resuming.Output(self._output.name, self._output.capacity_bytes), base, end)
-        elif self._cursor.damaged:
-            plan = resuming.lost_cursor(base, end)
-        else:
-            plan = resuming.first_start(start, base, end)
-        offset = self._align(plan.offset, base) if plan.align else plan.offset
-        if plan.incident:
-            self._record_resume(plan, offset, state)
-        self._repeat_end = plan.repeat_end or 0
-        after = state.after if state and state.offset == offset else offset
-        if plan.end_fragment and not self._send_all(lambda sent: self._output.send_bytes(b"\n"[sent:]), 1):
-            return Cursor(offset, after)  # told to stop; the mark stays, so the next start ends the fragment
-        unread = self._output.capacity_bytes
-        self._update(offset=offset, after=after, writing=None, output=self._output.name, unread=unread)
-        return Cursor(offset, after)
-
-    def _record_resume(self, plan: resuming.Resume, offset: int, state: Cursor | None) -> None:
-        detail: dict[str, object] = {"sink": self._sink, "cursor_was": state.offset if state else None}
-        length = plan.repeat_end - offset if plan.repeat_end is not None else 0
-        self._incidents.add(plan.incident or "", offset, length, detail, time.time())
-        self._incidents.flush()
-        self._log.warning(
-            f"sink {self._sink}: {RESUME_WORDS[plan.incident or '']}",
-            kind=plan.incident,
-            offset=offset,
-            may_repeat_bytes=length,
-        )
-
-    def _align(self, offset: int, base: int) -> int:
-        """Return the beginning of the record that holds the byte at offset."""
-        end = offset
-        while end > base:
-            start = max(base, end - ALIGN_BYTES)
-            try:
-                found = self._read_on(start, end).rfind(b"\n")
-            except JournalError:
-                return offset
-            if found >= 0:
-                return start + found + 1
-            end = start
-        return base
-
-    def _read_on(self, start: int, end: int) -> bytes:
-        """Read [start, end) over the ends of segments and frames, up to a hole if there is one."""
-        data = self._reader.read(start, end - start)
-        while more := self._reader.read(start + len(data), end - start - len(data)):
-            data += more
-        return data
-
-    def run(self, batcher: Batcher, offset: int) -> int:
-        """Deliver until told to stop; return the offset reached."""
-        while not self._wait.stop_now:
-            batch = batcher.next(offset)
-            if batch is None:
-                self._incidents.flush()
-                if not self._wait.draining:
-                    self._wait.for_data()
-                    continue
-                batch = batcher.last(offset) if self._wait.end_proven and not self._wait.goes_on() else None
-                if batch is None:
-                    break
-            if not self._deliver(batch):
-                break
-            offset = batch.next_offset
-        return offset
-
-    def end(self) -> None:
-        """Record, for the next start, how much the reader has not taken. Raises OSError."""
-        state = self._cursor.state
-        if state is not None and state.writing is None:
-            self._update(unread=self._output.unread_bytes)
-        self._incidents.flush()
-        self._cursor.close()
-
-    def _deliver(self, batch: Batch) -> bool:
-        self._note_torn(batch)
-        self._update(writing=batch.end)
-        if batch.payload is not None:
-            payload = batch.payload
-            sent = self._send_all(
-                lambda done: self._output.send_bytes(payload[done:] if done else payload), len(payload)
-            )
-        else:
-            sent = self._send_all(lambda done: self._send_raw(batch.start + done, batch.end), batch.end - batch.start)
-        if sent and batch.suffix:
-            sent = self._send_all(lambda _: self._output.send_bytes(batch.suffix), len(batch.suffix))
-        if sent:
-            self._update(offset=batch.next_offset, after=batch.after, writing=None)
-        return sent
-
-    def _send_all(self, send: Callable[[int], int], length: int) -> bool:
-        """Call send(bytes done so far) until all has gone; False if we were told to stop meanwhile.
-
-        Raises OSError where stdout cannot be written to and nobody waits for that to change.
-        """
-        done = 0
-        while done < length:
-            try:
-                done += send(done)
-            except OSError as error:
+    def run(self) -> None:
+        """Deliver until told to stop. Raises SinkError with `once`, where the sink takes nothing."""
+        try:
+            while not self._wait.stop_now:
+                self._take_results()
+                self._bury()
+                self._acknowledge()
                 if self._wait.once:
-                    raise
-                self._tell_broken(error)
-                self._wait.pause(BROKEN_RETRY_SECONDS)
-            else:
-                self._told_broken = False
-            if done < length and self._wait.stop_now:
-                return False
+                    self._check_patience()
+                self._submit()
+                if self._fill():
+                    continue
+                if self._is_over():
+                    break
+                self._pause()
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        ended = self._senders.stop(STOP_SECONDS)
+        if ended:  # else an attempt may still use it
+            self._take_results()
+            self._bury()
+            self._acknowledge()
+            self._sink.close()
+        self._progress.end()
+
+    # Out.
+
+    def _fill(self) -> bool:
+        """Take a parcel where the window has room; tell whether there was one."""
+        if not self._has_room():
+            return False
+        parcel = self._feed.next(self._clock(), at_once=self._wait.draining)
+        if parcel is None and self._reached_proven_end():
+            parcel = self._feed.last()
+        if parcel is None:
+            return False
+        flight = self._window.add(parcel)
+        self._condemn(flight, parcel.unfit)
         return True
 
-    def _send_raw(self, start: int, end: int) -> int:
-        """Send raw bytes from one segment; return how many."""
-        span = self._reader.span(start)
-        if isinstance(span, Span):
-            return self._output.send_file(span.fd, span.file_offset, min(span.end, end) - start)
-        data = self._reader.read(start, end - start)
-        if not data:
-            raise JournalError(
-                f"the record at offset {start} was deleted while it was being delivered",
-                "`on_full: drop-oldest` does that; the next start goes on with what is there",
-            )
-        return self._output.send_bytes(data)
+    def _has_room(self) -> bool:
+        extra = 1 if self._doubts else 0
+        return len(self._window) < self._in_flight + extra and (self._retry_at is None or extra > 0)
 
-    def _tell_broken(self, error: OSError) -> None:
-        if not self._told_broken:
-            self._told_broken = True
-            self._log.error("stdout cannot be written to; records stay in the journal meanwhile", error=error.strerror)
+    def _reached_proven_end(self) -> bool:
+        return self._wait.draining and self._wait.end_proven and not self._wait.goes_on()
 
-    def _note_torn(self, batch: Batch) -> None:
-        fresh = [record for record in batch.torn if record.offset >= self._repeat_end]
-        if fresh:
-            length = fresh[-1].end - fresh[0].offset
-            detail: dict[str, object] = {"records": len(fresh), "bytes": sum(record.length for record in fresh)}
-            self._incidents.add(kinds.TORN, fresh[0].offset, length, detail, time.time())
-            self._incidents.flush()  # before the mark: once that is set, a start after SIGKILL takes them for noted
+    def _submit(self) -> None:
+        """Have sent what waits, in order, unless a pause is on."""
+        if self._retry_at is not None:
+            if self._clock() < self._retry_at:
+                return
+            self._retry_at = None
+        for flight in self._window:
+            while flight.todo and self._in_air < self._in_flight:
+                self._send(flight, flight.todo.popleft())
 
-    def _update(self, **changes: object) -> None:
-        """Save the cursor. Where the disk refuses, records still go out; a later kill repeats more of them."""
-        try:
-            self._cursor.update(**changes)
-            self._told_cursor = False
-        except OSError as error:
-            if not self._told_cursor:
-                self._told_cursor = True
-                self._log.error("the cursor cannot be saved; a restart would repeat records", error=error.strerror)
+    def _send(self, flight: Flight, batch: Batch) -> None:
+        flight.in_air += 1
+        self._in_air += 1
+        self._senders.submit(flight, batch)
+
+    # Back.
+
+    def _take_results(self) -> None:
+        for flight, batch, outcome in self._senders.results():
+            flight.in_air -= 1
+            self._in_air -= 1
+            self._take(flight, batch, outcome)
+
+    def _take(self, flight: Flight, batch: Batch, outcome: Outcome) -> None:
+        verdict = judge(outcome, batch, trusted=self._trusted)
+        self._condemn(flight, [(batch.records[index], why) for index, why in verdict.dead])
+        if verdict.delivered:
+            self._trusted = True
+            self._doubts = 0
+            self._moved_at = self._clock()
+            if isinstance(outcome, Delivered) and outcome.notice:
+                self._progress.notice(outcome.notice)
+        if verdict.doubtful:
+            flight.todo.extend(verdict.again)
+            self._on_doubt(flight, verdict.retry)
+            return
+        flight.todo.extendleft(reversed(verdict.again))
+        if verdict.retry is not None:
+            self._on_retry(verdict.retry)
+        elif verdict.delivered:
+            self._backoff.delivered()
+            self._progress.tell(sink_entries.DELIVERING)
+
+    def _on_doubt(self, flight: Flight, retry: Retry | None) -> None:
+        """Pause only where there is nothing else in the flight to try, or enough of it has been refused."""
+        self._doubts += 1
+        if retry is not None and (len(flight.todo) <= 1 or self._doubts % DOUBTS_BEFORE_A_PAUSE == 0):
+            self._on_retry(retry)
+
+    def _on_retry(self, retry: Retry) -> None:
+        if self._retry_at is None:  # several batches fail together: that is one failure
+            seconds = self._backoff.next_seconds(retry.after_seconds, config_fault=retry.config_fault)
+            self._retry_at = self._clock() + seconds
+        self._progress.tell(sink_entries.CONFIG_FAULT if retry.config_fault else sink_entries.RETRYING, retry.why)
+
+    # Dead letters.
+
+    def _condemn(self, flight: Flight, letters: Sequence[tuple[Record, str]]) -> None:
+        flight.unburied += len(letters)
+        self._buried += [(flight, record, why) for record, why in letters]
+
+    def _bury(self) -> None:
+        """Put dead letters on the disk, each with an incident. What the disk refuses keeps its flight open."""
+        if not self._buried or self._clock() < self._bury_at:
+            return
+        letters: dict[tuple[int, bool], tuple[Flight, Record, str]] = {}
+        for flight, record, why in self._buried:  # once for a record of which several parts were refused
+            if record.offset not in flight.dead:
+                letters.setdefault((record.offset, record.is_seal), (flight, record, why))
+        refused = self._dead_letters.add([(record, why) for _, record, why in letters.values()], self._wall_clock())
+        if refused is not None:
+            self._bury_at = self._clock() + DEAD_LETTER_RETRY_SECONDS
+            self._progress.tell(sink_entries.DEAD_LETTERS_FULL, refused)
+            return
+        for flight, record, why in letters.values():
+            flight.dead.add(record.offset)
+            self._progress.dead_letter(record, why)
+        for flight, _, _ in self._buried:
+            flight.unburied -= 1
+        self._buried.clear()
+        if self._progress.state[0] == sink_entries.DEAD_LETTERS_FULL:
+            self._progress.tell(sink_entries.DELIVERING)
+
+    # The cursor.
+
+    def _acknowledge(self) -> None:
+        done = self._window.acknowledged()
+        if done:
+            self._progress.acknowledge([flight.parcel for flight in done], sum(len(flight.dead) for flight in done))
+            self._moved_at = self._clock()
+
+    # Waiting.
+
+    def _is_over(self) -> bool:
+        return self._wait.draining and not len(self._window) and not self._buried
+
+    def _pause(self) -> None:
+        now = self._clock()
+        ends = [at for at in (self._retry_at, self._bury_at if self._buried else None) if at is not None]
+        seconds = max(0.0, min(ends) - now) if ends else None
+        if not self._has_room():
+            self._wait.pause(seconds)
+            return
+        times = [time for time in (seconds, self._feed.linger_seconds(now)) if time is not None]
+        self._wait.for_data(min(times, default=None))
+
+    def _check_patience(self) -> None:
+        """With `once`: do not wait for ever. Raises SinkError."""
+        state, why = self._progress.state
+        patient = state == sink_entries.RETRYING and self._clock() - self._moved_at < ONCE_PATIENCE_SECONDS
+        if state not in (sink_entries.DELIVERING, "") and not patient:
+            raise SinkError(f"sink {self._progress.name}: {why}", "What was not delivered stays in the journal")

@@ -10,7 +10,14 @@ from standpipe.journal.kinds import CURSOR_LOST, CURSOR_MOVED, REPEAT
 if TYPE_CHECKING:
     from standpipe.journal.cursor import Cursor
 
-LATEST = "latest"  # the value of sinks.<name>.start; the other one, earliest, is the default
+EARLIEST, LATEST = "earliest", "latest"  # the values of sinks.<name>.start
+
+
+WORDS = {  # what is said of an incident at a start
+    REPEAT: "some records may reach the reader a second time",
+    CURSOR_LOST: "its cursor is damaged; all that it should have had is sent again",
+    CURSOR_MOVED: "its cursor was outside what the journal holds and was moved",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +45,25 @@ class Resume:
     incident: str | None = None
 
 
-def first_start(start: str | None, base: int, end: int) -> Resume:
-    """Decide for a sink without a cursor: everything that is there, unless `start: latest` was asked for.
+def start_of_new(option: str | None, base: int, end: int, *, added: bool) -> int:
+    """Return where a sink begins that this journal does not know yet. option: sinks.<name>.start, None where not given.
 
-    So a sink that was renamed repeats records, which is seen, and never skips any, which would not be.
+    On the journal's first delivery, with everything that is there, unless `latest` was asked for. A sink that is
+    *added* to those that a journal has begins with what comes, unless `earliest` was asked for.
     """
-    return Resume(end if start == LATEST else base)
+    if option is None:
+        option = LATEST if added else EARLIEST
+    return end if option == LATEST else base
 
 
-def lost_cursor(base: int, end: int) -> Resume:
-    """Decide for a sink whose cursor file is damaged: everything again, never a gap."""
-    return Resume(base, repeat_end=end, incident=CURSOR_LOST)
+def first_start(start: int, base: int, end: int) -> Resume:
+    """Decide for a sink that has had nothing yet: from where it was entered to begin."""
+    return Resume(min(max(start, base), end))
+
+
+def lost_cursor(start: int, base: int, end: int) -> Resume:
+    """Decide for a sink whose cursor file is damaged or empty: all that it should have had again, never a gap."""
+    return Resume(min(max(start, base), end), repeat_end=end, incident=CURSOR_LOST)
 
 
 def resume(cursor: Cursor, output: Output, base: int, end: int) -> Resume:

@@ -1,8 +1,11 @@
-"""Everything that delivery waits for, in one poll: signals, the journal's growth, room in stdout."""
+"""Everything that one pump waits for, in one poll: what it is told, the journal's growth, room in stdout.
+
+Signals reach the process's main thread only; it tells each pump by `drain` and `stop`. One object serves one pump's
+thread; `drain`, `stop` and `wake` may be called from any other.
+"""
 
 import os
 import select
-import signal
 from collections.abc import Callable
 
 from standpipe.journal.watch import DirectoryWatch
@@ -13,65 +16,83 @@ COALESCE_SECONDS = (
 
 
 class Waiting:
-    """For one thread. SIGUSR1: deliver what there is, to the last byte, and stop. SIGTERM: stop now."""
+    """What a pump has been told, and how it waits."""
 
     goes_on: Callable[[], bool] = staticmethod(lambda: False)  # may the source complete its last line, whoever stops?
 
     def __init__(self, directory: str, *, once: bool = False) -> None:
-        """Install the handlers, watch the directory. `once`: drain from the beginning, and wait for no new reader."""
+        """Watch the directory. `once`: drain from the beginning, and wait for no new reader."""
         self.once = once
         self.draining = once
         self.end_proven = False  # nothing will follow what the journal holds now, unless `goes_on` says so
         self.stop_now = False
-        self._signals, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
-        signal.signal(signal.SIGUSR1, self._on_drain)
-        signal.signal(signal.SIGTERM, self._on_stop)
+        self._wake_end = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._watch = DirectoryWatch(directory)
-        self._signal_poll = select.poll()
-        self._signal_poll.register(self._signals, select.POLLIN)
+        self._wake_poll = select.poll()
+        self._wake_poll.register(self._wake_end, select.POLLIN)
         self._data_poll = select.poll()
-        self._data_poll.register(self._signals, select.POLLIN)
+        self._data_poll.register(self._wake_end, select.POLLIN)
         if self._watch.descriptor >= 0:
             self._data_poll.register(self._watch.descriptor, select.POLLIN)
 
-    def _on_drain(self, _number: int, _frame: object) -> None:
+    # From any thread.
+
+    def drain(self) -> None:
+        """Deliver what there is, to the last byte, and stop."""
         self.draining = True
         self.end_proven = True
+        self.wake()
 
-    def _on_stop(self, _number: int, _frame: object) -> None:
+    def stop(self) -> None:
+        """Stop now."""
         self.stop_now = True
+        self.wake()
 
-    def _clear_signals(self) -> None:
+    def wake(self) -> None:
+        """End the wait under way, or the next one."""
+        os.eventfd_write(self._wake_end, 1)
+
+    # From the pump's thread.
+
+    def _clear_wake(self) -> None:
         try:
-            os.read(self._signals, 4096)
+            os.eventfd_read(self._wake_end)
         except BlockingIOError:
             return
 
-    def for_data(self) -> None:
-        """Wait until the journal may have more, or a signal came; never less than COALESCE_SECONDS without a signal."""
+    def for_data(self, seconds: float | None = None) -> None:
+        """Wait until the journal may have more, we are woken, or seconds have passed.
+
+        Never less than COALESCE_SECONDS unless we are woken.
+        """
         self.pause(COALESCE_SECONDS)
         if self.draining or self.stop_now:
             return
-        for descriptor, _ in self._data_poll.poll(self._watch.poll_seconds * 1000):
-            if descriptor == self._signals:
-                self._clear_signals()
+        longest = self._watch.poll_seconds if seconds is None else min(self._watch.poll_seconds, seconds)
+        for descriptor, _ in self._data_poll.poll(longest * 1000):
+            if descriptor == self._wake_end:
+                self._clear_wake()
             else:
                 self._watch.clear()
 
-    def pause(self, seconds: float) -> None:
-        """Sleep; a signal ends it."""
-        if self._signal_poll.poll(seconds * 1000):
-            self._clear_signals()
+    def pause(self, seconds: float | None) -> None:
+        """Sleep (None: without end) until we are woken."""
+        if self._wake_poll.poll(None if seconds is None else seconds * 1000):
+            self._clear_wake()
 
     def writable(self, descriptor: int) -> bool:
         """Wait until a descriptor takes more; False if we were told to stop now."""
         poll = select.poll()
         poll.register(descriptor, select.POLLOUT)
-        poll.register(self._signals, select.POLLIN)
+        poll.register(self._wake_end, select.POLLIN)
         while not self.stop_now:
             for ready, _ in poll.poll():
                 if ready == descriptor:
                     return True
-                self._clear_signals()
+                self._clear_wake()
         return False
+
+    def close(self) -> None:
+        """Close what was opened."""
+        os.close(self._wake_end)
+        self._watch.close()

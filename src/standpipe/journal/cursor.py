@@ -14,6 +14,9 @@ of SIGBUS on a full volume; pwrite says ENOSPC.
     output     which pipe or file the sink was writing to (stdout only), or null
     unread     bytes that the reader of that pipe may not have taken: after a clean stop what was in it, else its
                capacity; null: unknown
+    sealed     the end of the last segment whose seal was acknowledged; null where this sink gets no seals
+    delivered, filtered, dead_letters
+               records acknowledged, passed over by `select`, and refused for ever, since this file was made
 
 pwrite survives the death of the process. Two make a cursor durable (fdatasync): keep, once a second where it has moved
 and at once where the journal needs room, and always before it deletes a segment; and ship, when it closes the file.
@@ -46,6 +49,15 @@ class Cursor:
     output: str | None = None
     unread: int | None = None
     sequence: int = 0
+    sealed: int | None = None
+    delivered: int = 0
+    filtered: int = 0
+    dead_letters: int = 0
+
+    @property
+    def released(self) -> int:
+        """The offset up to which the journal may be given up: what this sink wants of it, it has."""
+        return self.offset if self.sealed is None else min(self.offset, self.sealed)
 
 
 MEMBERS = tuple(field.name for field in fields(Cursor))

@@ -15,6 +15,7 @@ from standpipe.errors import StandpipeError
 from standpipe.journal import cursor, keeping, retention
 from standpipe.journal.reader import JournalReader
 from standpipe.journal.seal_store import SealStore
+from standpipe.journal.sink_entries import read_entries
 from standpipe.journal.trouble import Troubles
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ NEWER_SEALED_ENOUGH = 2  # a segment with so many sealed ones after it is compre
 
 @dataclass(frozen=True, slots=True)
 class KeeperSettings:
-    """What the config says about keeping. sinks: the names of all configured sinks."""
+    """What the config says about keeping. sinks: those of the config, which count until ship has entered its own."""
 
     sinks: tuple[str, ...]
     limits: retention.Limits
@@ -47,6 +48,7 @@ class Keeper:
         self._log = log
         self._reader = JournalReader(layout)
         self._seals = SealStore(layout)
+        self._sinks = settings.sinks
         self._cursors: dict[str, int] = {}
         self._durable: dict[str, int] = {}
         self._synced_at = 0.0
@@ -99,10 +101,12 @@ class Keeper:
 
     def _look(self, _stopping: Callable[[], bool]) -> bool:
         self._seals.load(segment.base for segment in self._reader.segments if segment.sealed)
+        entries = read_entries(self._layout.sinks)
+        self._sinks = self._settings.sinks if entries is None else tuple(entries)
         self._cursors = {}
-        for sink in self._settings.sinks:
+        for sink in self._sinks:
             state = cursor.read_cursor(self._layout.cursor(sink))
-            self._cursors[sink] = 0 if state is None else state.offset
+            self._cursors[sink] = 0 if state is None else state.released
         return False
 
     def _closed(self) -> list[Segment]:
@@ -145,7 +149,7 @@ class Keeper:
         free = volume.f_bavail * volume.f_frsize
         limits = self._settings.limits
         self._make_cursors_durable(at_once=retention.excess_bytes(limits, used, free) > 0)
-        durable = min((self._durable.get(sink, 0) for sink in self._settings.sinks), default=None)
+        durable = min((self._durable.get(sink, 0) for sink in self._sinks), default=None)
         actions = retention.plan(list(self._candidates()), durable, time.time(), limits, used, free)
         for action in actions:
             if stopping():
@@ -164,7 +168,7 @@ class Keeper:
         self._synced_at = clock
         for sink in moved:
             state = cursor.make_durable(self._layout.cursor(sink))
-            self._durable[sink] = 0 if state is None else state.offset
+            self._durable[sink] = 0 if state is None else state.released
 
     def _candidates(self) -> Iterator[retention.Candidate]:
         newest = self._newest_sealed()
@@ -209,7 +213,7 @@ class Keeper:
             pass
 
     def _durable_offsets(self) -> dict[str, int]:
-        return {sink: self._durable.get(sink, 0) for sink in self._settings.sinks}
+        return {sink: self._durable.get(sink, 0) for sink in self._sinks}
 
     # Compress.
 

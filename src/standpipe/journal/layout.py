@@ -10,6 +10,8 @@ byte ever captured; offsets only grow, and an offset is never used for a second 
     reserve                                 the second FIFO: bytes taken from Vault's FIFO and not yet in a segment
     source.json                             where the bytes stood in the files that were followed (capture.source_map)
     incidents.jsonl                         one JSON line for everything abnormal (journal.incidents)
+    config.yaml                             the config that ship accepted last, for its restart and keep's (config_file)
+    sinks.json                              the sinks, where each began, and what ails it now (journal.sink_entries)
     cursors/<sink>                          two checksummed slots, at 0 and at 4096 (journal.cursor)
     deadletter/<sink>.jsonl                 records that a sink will never take
     segments/<base>.log                     raw bytes; <base> is the offset of the file's first byte, 20 digits
@@ -96,6 +98,7 @@ class Layout:
 
     __slots__ = (
         "boot",
+        "config",
         "cursors",
         "deadletter",
         "identity",
@@ -104,6 +107,7 @@ class Layout:
         "reserve",
         "root",
         "segments",
+        "sinks",
         "source",
     )
 
@@ -116,6 +120,8 @@ class Layout:
         self.incidents = f"{self.root}/incidents.jsonl"
         self.segments = f"{self.root}/segments"
         self.next_segment = f"{self.segments}/{NEXT_SEGMENT_NAME}"
+        self.config = f"{self.root}/config.yaml"
+        self.sinks = f"{self.root}/sinks.json"
         self.cursors = f"{self.root}/cursors"
         self.deadletter = f"{self.root}/deadletter"
 
@@ -126,6 +132,10 @@ class Layout:
     def cursor(self, sink: str) -> str:
         """Return the path of a sink's cursor file."""
         return f"{self.cursors}/{sink}"
+
+    def dead_letters(self, sink: str) -> str:
+        """Return the path of a sink's dead letters."""
+        return f"{self.deadletter}/{sink}.jsonl"
 
     def segment(self, base: int, suffix: str = SEGMENT_SUFFIX) -> str:
         """Return the path of a segment's data, compressed data, seal or failure mark."""

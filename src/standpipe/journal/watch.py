@@ -41,3 +41,9 @@ class DirectoryWatch:
             os.read(self.descriptor, EVENTS_BYTES)
         except BlockingIOError:
             return
+
+    def close(self) -> None:
+        """Stop watching."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1

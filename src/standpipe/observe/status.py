@@ -8,6 +8,7 @@ import stat
 import struct
 import termios
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,11 @@ from standpipe.journal.digest import record_time
 from standpipe.journal.layout import ROLES, TEMPORARY_SUFFIX, Layout
 from standpipe.journal.reader import JournalReader
 from standpipe.journal.seal_store import read_seal
+from standpipe.journal.sink_entries import DELIVERING, read_entries
 from standpipe.observe.status_text import (
     FILE,
     MISSING,
+    REMOVED,
     JournalStatus,
     ProcessStatus,
     ReclaimStatus,
@@ -214,16 +217,42 @@ def age_seconds(time: str, now: float) -> float | None:
     return round(max(0.0, now - aware.timestamp()), 3)
 
 
-def _sink(path: str, reader: JournalReader, lag: _Lag, base: int) -> SinkStatus:
+def _cursor(path: str, reader: JournalReader, lag: _Lag, base: int) -> SinkStatus:
+    """Return what a cursor says."""
     cursor = read_cursor(path)
     if cursor is None:
         return SinkStatus(None, None, None, None, MISSING)
     end = reader.end  # after the cursor was read, so that a sink never seems to be ahead
-    state = sink_state(cursor.offset, base, end)
-    if cursor.offset >= end:
-        return SinkStatus(cursor.offset, 0, 0, 0.0, state)
-    lag_bytes = end - max(cursor.offset, base)
-    return SinkStatus(cursor.offset, lag_bytes, lag.records(cursor.offset), lag.seconds(cursor.offset), state)
+    behind = cursor.offset < end
+    return SinkStatus(
+        cursor=cursor.offset,
+        lag_bytes=end - max(cursor.offset, base) if behind else 0,
+        lag_records=lag.records(cursor.offset) if behind else 0,
+        lag_seconds=lag.seconds(cursor.offset) if behind else 0.0,
+        state=sink_state(cursor.offset, base, end),
+        delivered=cursor.delivered,
+        filtered=cursor.filtered,
+        dead_letters=cursor.dead_letters,
+    )
+
+
+def _sinks(layout: Layout, reader: JournalReader, base: int, now: float, *, ship_alive: bool) -> dict[str, SinkStatus]:
+    """Return every sink that has a cursor or was entered: its troubles count while ship runs, and are over when not."""
+    entries = read_entries(layout.sinks)
+    lag = _Lag(layout, reader, now)
+    names = {name for name in _names(layout.cursors) if not name.endswith(TEMPORARY_SUFFIX)} | set(entries or ())
+    sinks = {}
+    for name in sorted(names):
+        sink = _cursor(layout.cursor(name), reader, lag, base)
+        entry = (entries or {}).get(name)
+        if entry is not None:
+            sink = replace(sink, type=entry.type)
+            if ship_alive and entry.state != DELIVERING:
+                sink = replace(sink, state=entry.state, why=entry.why, since=entry.since)
+        elif entries is not None:
+            sink = replace(sink, state=REMOVED)
+        sinks[name] = sink
+    return sinks
 
 
 def _names(directory: str) -> list[str]:
@@ -251,9 +280,7 @@ def gather_status(layout: Layout, now: float) -> Status:
     reader = JournalReader(layout)
     try:
         base = reader.base
-        lag = _Lag(layout, reader, now)
-        names = [name for name in _names(layout.cursors) if not name.endswith(TEMPORARY_SUFFIX)]
-        sinks = {name: _sink(layout.cursor(name), reader, lag, base) for name in names}
+        sinks = _sinks(layout, reader, base, now, ship_alive=processes["ship"].alive)
         journal = JournalStatus(
             id=who.journal_id,
             path=layout.root,

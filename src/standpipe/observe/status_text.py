@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from standpipe.journal.kinds import DAMAGED, GAP_KINDS
+from standpipe.journal.kinds import DAMAGED, DEAD_LETTER, GAP_KINDS
+from standpipe.journal.sink_entries import CONFIG_FAULT, DEAD_LETTERS_FULL, RETRYING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,12 +21,18 @@ CURRENT = "current"
 BEHIND = "behind"
 OUTSIDE = "outside"
 MISSING = "missing"
+REMOVED = "removed"
 
 FILE = "file"  # a source's kind
 NO_RECLAIM = "none"  # a way of giving disk space back
 ASKED_FOR = "reclaim.way is none"  # the reason where nobody wants it: capture.reclaim_plan
 
 CAPTURE_OF_A_FILE = "Vault's file grows until its volume is full"
+TROUBLES = {
+    CONFIG_FAULT: "takes nothing until somebody mends it",
+    DEAD_LETTERS_FULL: "waits, because its dead-letter file takes no more",
+    RETRYING: "takes nothing at the moment",
+}
 ROLE_CONSEQUENCES = {  # worst first
     "capture": "Vault waits once its pipe is full",
     "ship": "nothing is delivered; the journal grows",
@@ -77,13 +84,23 @@ class SourceStatus:
 
 @dataclass(frozen=True, slots=True)
 class SinkStatus:
-    """``cursor``: acknowledged offset; lags are from there to the end of the journal; null where unknown."""
+    """``cursor``: acknowledged offset; lags are from there to the end of the journal; null where unknown.
+
+    ``why`` and ``since`` (RFC 3339): of a trouble that `state` names. ``delivered``, ``filtered``, ``dead_letters``:
+    records since the cursor's file was made; the first two are not counted where bytes go to stdout as they are.
+    """
 
     cursor: int | None
     lag_bytes: int | None
     lag_records: int | None
     lag_seconds: float | None
     state: str
+    type: str | None = None
+    why: str = ""
+    since: str = ""
+    delivered: int = 0
+    filtered: int = 0
+    dead_letters: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +150,8 @@ def _seconds(seconds: float) -> str:
 
 
 def _sink_problem(name: str, sink: SinkStatus) -> str | None:
+    if sink.state in TROUBLES:
+        return f"sink {name}: {TROUBLES[sink.state]} since {sink.since}: {sink.why}"
     if sink.state == MISSING:
         return f"sink {name}: its cursor cannot be read; ship will say where it begins again"
     if sink.state == OUTSIDE:
@@ -170,7 +189,7 @@ def problems(status: Status) -> list[str]:
     found.extend(text for name, sink in sorted(status.sinks.items()) if (text := _sink_problem(name, sink)))
     found.extend(
         f"incidents: {status.incidents[kind]:,} {kind}; see incidents.jsonl"
-        for kind in LOSSY_KINDS
+        for kind in (*LOSSY_KINDS, DEAD_LETTER)
         if status.incidents.get(kind)
     )
     return found
@@ -225,7 +244,7 @@ def _number(value: int | None) -> str:
 
 
 def _sink_lines(sinks: dict[str, SinkStatus]) -> list[str]:
-    rows = [("sink", "state", "cursor", "behind", "records", "oldest")]
+    rows = [("sink", "state", "cursor", "behind", "records", "oldest", "delivered", "filtered", "dead")]
     for name, sink in sorted(sinks.items()):
         rows.append(
             (
@@ -235,9 +254,12 @@ def _sink_lines(sinks: dict[str, SinkStatus]) -> list[str]:
                 NOTHING_KNOWN if sink.lag_bytes is None else _mib(sink.lag_bytes),
                 _number(sink.lag_records),
                 NOTHING_KNOWN if sink.lag_seconds is None else _seconds(sink.lag_seconds),
+                f"{sink.delivered:,}",
+                f"{sink.filtered:,}",
+                f"{sink.dead_letters:,}",
             )
         )
-    return align(rows, right=frozenset({2, 3, 4, 5}))
+    return align(rows, right=frozenset(range(2, 9)))
 
 
 def _process_text(process: ProcessStatus) -> str:

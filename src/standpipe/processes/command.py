@@ -47,6 +47,8 @@ class CommandSupervisor(Supervisor):
         self._terminated = self._terminated or first_term
         if self._command_pid:
             send_signal(self._command_pid, number)
+            if number == signal.SIGHUP:
+                self._have_config_read(number)
         elif number in STOPPING and not self._drain:
             self._stop_signal = number
         elif first_term:

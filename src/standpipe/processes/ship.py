@@ -1,27 +1,45 @@
-"""`standpipe ship`: reads the journal with a cursor and delivers it. May crash: nothing depends on it but its sinks."""
+"""`standpipe ship`: delivers the journal, with one cursor a sink. May crash: nothing depends on it but its sinks.
+
+The main thread takes the signals and starts, watches and stops the deliveries, a thread each (processes.delivery). A
+delivery that fails ends the process: its supervisor starts it again, and every sink goes on from its cursor.
+
+=======  =====================================================================================================
+SIGTERM  stop now; what is under way is waited for a moment, the rest is sent by the next start
+SIGUSR1  deliver what there is, also a last line without its newline, then end
+SIGHUP   read the config again: sinks are added, removed and changed; a config that cannot be used is refused
+=======  =====================================================================================================
+"""
 
 from __future__ import annotations
 
 import os
+import select
+import signal
 from typing import TYPE_CHECKING
 
-from standpipe.delivery.batching import Batcher, LineBatcher, RawBatcher
-from standpipe.delivery.pump import Pump
-from standpipe.delivery.waiting import Waiting
-from standpipe.errors import EXIT_OK
-from standpipe.journal import boot, identity, incidents, lock
-from standpipe.journal.cursor import CursorFile
+from standpipe.config_sinks import STDOUT
+from standpipe.delivery.ledger import Ledger
+from standpipe.delivery.roster import Roster
+from standpipe.delivery.sink_states import SinkStates
+from standpipe.errors import EXIT_OK, StandpipeError
+from standpipe.journal import boot, identity, lock
 from standpipe.journal.layout import Layout
-from standpipe.journal.reader import JournalReader
 from standpipe.processes.child import die_with_parent, tell_ready
-from standpipe.records.envelope import gcp_line, json_line
-from standpipe.sinks.stdout import Output, check_open
+from standpipe.processes.delivery import Delivery, Shared
+from standpipe.sinks.base import Context
+from standpipe.sinks.registry import open_sink
+from standpipe.sinks.stdout import check_open
 
 if TYPE_CHECKING:
-    from standpipe.config import Config, StdoutSinkConfig
-    from standpipe.journal.cursor import Cursor
+    from collections.abc import Sequence
+
+    from standpipe.config import Config
+    from standpipe.config_accepted import ConfigSource
+    from standpipe.config_sinks import SinkConfig
     from standpipe.observe.log import Log
-    from standpipe.records.framing import Record
+
+TICK_SECONDS = 1.0  # how late sinks.json may be
+STOP_SECONDS = 5.0  # a pump waits less than this for what is under way (delivery.pump)
 
 
 def run_ship(
@@ -32,26 +50,32 @@ def run_ship(
     lock_wait_seconds: float = 0.0,
     parent_pid: int | None = None,
     ready_fd: int | None = None,
+    source: ConfigSource | None = None,
 ) -> int:
-    """Deliver until SIGTERM or SIGUSR1; with `once` until everything has been. Raises StandpipeError or OSError."""
-    if config.sinks:
+    """Deliver until SIGTERM or SIGUSR1; with `once` until everything has been. Raises StandpipeError or OSError.
+
+    source: reads the config again at SIGHUP, and keeps what was accepted.
+    """
+    if has_stdout(config.sinks):
         check_open()
     if parent_pid is not None:
         die_with_parent(parent_pid)
     layout = Layout(config.journal.path)
     journal = identity.read(layout)
     held = lock.acquire(layout.lock("ship"), "ship", lock_wait_seconds)
-    waiting = Waiting(layout.segments, once=once)
-    waiting.end_proven = once and lock.holder(layout.lock("capture")) is None  # else a last line may be half written
-    waiting.goes_on = lambda: _is_from_file(layout)
+    ship = Ship(config, layout, Context(journal.journal_id, journal.node), log, once=once, source=source)
     if ready_fd is not None:
         tell_ready(ready_fd)
-    for sink in config.sinks:
-        _deliver(config, sink, layout, journal.journal_id, waiting, log)
-    while not (config.sinks or waiting.draining or waiting.stop_now):
-        waiting.for_data()
-    os.close(held)
+    try:
+        ship.run()
+    finally:
+        os.close(held)
     return EXIT_OK
+
+
+def has_stdout(sinks: Sequence[SinkConfig]) -> bool:
+    """Tell whether one of the sinks writes to stdout."""
+    return any(sink.type == STDOUT for sink in sinks)
 
 
 def _is_from_file(layout: Layout) -> bool:
@@ -60,30 +84,151 @@ def _is_from_file(layout: Layout) -> bool:
     return state is not None and "file" in state.settings
 
 
-def _deliver(
-    config: Config, sink: StdoutSinkConfig, layout: Layout, journal_id: str, waiting: Waiting, log: Log
-) -> None:
-    output = Output(boot.current_boot_id(), waiting.writable)
-    reader = JournalReader(layout)
-    queue = incidents.IncidentQueue(layout.incidents)
-    pump = Pump(sink.name, reader, CursorFile(layout.cursor(sink.name)), output, waiting, queue, log)
-    state = pump.begin(sink.start)
-    log.info("delivering", sink=sink.name, format=sink.format, offset=state.offset)
-    pump.run(_batcher(config, sink, reader, journal_id, state), state.offset)
-    pump.end()
-    reader.close()
-    output.close()
+class Ship:
+    """The main thread's part."""
+
+    def __init__(
+        self,
+        config: Config,
+        layout: Layout,
+        context: Context,
+        log: Log,
+        *,
+        once: bool,
+        source: ConfigSource | None,
+    ) -> None:
+        self._layout = layout
+        self._log = log
+        self._source = source
+        self._sinks = config.sinks
+        self._draining = once
+        self._stopping = False
+        # With `once`: no capture runs, so nothing will follow; else a last line may be half written.
+        self._end_proven = once and lock.holder(layout.lock("capture")) is None
+        self._states = SinkStates(layout)
+        self._ledger = Ledger(layout.incidents)
+        self._roster = Roster(layout, self._states, self._ledger, log)
+        self._deliveries: dict[str, Delivery] = {}
+        self._wake_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._poll = select.poll()
+        self._poll.register(self._wake_end, select.POLLIN)
+        self._shared = Shared(
+            layout,
+            context,
+            config.source.prefix.encode(),
+            config.journal.max_size_bytes,
+            self._states,
+            self._ledger,
+            log,
+            once=once,
+            goes_on=lambda: _is_from_file(layout),
+            on_end=lambda: _write_byte(write_end),
+        )
+        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP):
+            signal.signal(number, lambda _number, _frame: None)  # the number arrives through the pipe
+
+    def run(self) -> None:
+        """Deliver until everything has ended. Raises what a delivery raised."""
+        self._start(self._sinks, self._roster.settle(self._sinks))
+        self._keep_accepted()
+        while not self._is_over():
+            if self._poll.poll(TICK_SECONDS * 1000):
+                for number in os.read(self._wake_end, 4096):
+                    self._on_signal(number)
+            self._raise_errors()
+            self._save_states()
+            self._ledger.flush()
+        self._stop(list(self._deliveries))
+        self._raise_errors()
+        self._save_states()
+        self._ledger.flush()
+
+    def _is_over(self) -> bool:
+        if self._stopping:
+            return True
+        return self._draining and all(delivery.ended for delivery in self._deliveries.values())
+
+    def _raise_errors(self) -> None:
+        for delivery in self._deliveries.values():
+            if delivery.ended and delivery.error is not None:
+                self._stop([name for name in self._deliveries if name != delivery.config.name])
+                raise delivery.error
+
+    def _save_states(self) -> None:
+        try:
+            self._states.save()
+        except OSError:
+            return  # a full disk: the next tick tries again, and capture tells of it
+
+    def _on_signal(self, number: int) -> None:
+        if number == signal.SIGTERM:
+            self._stopping = True
+        elif number == signal.SIGUSR1:
+            self._draining = self._end_proven = True
+            for delivery in self._deliveries.values():
+                delivery.waiting.drain()
+        elif number == signal.SIGHUP and not (self._draining or self._stopping):
+            self._read_config_again()
+
+    # Sinks come and go.
+
+    def _start(self, sinks: Sequence[SinkConfig], known: set[str]) -> None:
+        entries = self._states.known or {}
+        for sink in sinks:
+            delivery = Delivery(sink, self._shared, entries[sink.name].start, known=sink.name in known)
+            delivery.waiting.end_proven = self._end_proven
+            self._deliveries[sink.name] = delivery
+            delivery.begin()
+
+    def _stop(self, names: Sequence[str]) -> None:
+        """Stop deliveries and forget those that have ended without an error."""
+        for name in names:
+            self._deliveries[name].waiting.stop()
+        for name in names:
+            if self._deliveries[name].join(STOP_SECONDS) and self._deliveries[name].error is None:
+                self._deliveries.pop(name).waiting.close()
+
+    def _read_config_again(self) -> None:
+        """Apply a new config, or refuse it whole."""
+        if self._source is None or not self._source.has_file:
+            self._log.info("SIGHUP changes nothing: there is no config file")
+            return
+        try:
+            sinks = self._source.load_again().sinks
+            changed = [sink for sink in sinks if sink not in self._sinks]
+            for sink in changed:
+                self._try_to_open(sink)
+            known = self._roster.settle(sinks)
+        except (StandpipeError, OSError) as error:
+            self._log.error("the new config is refused; the old one goes on", reason=str(error))
+            return
+        gone = [sink.name for sink in self._sinks if sink not in sinks]
+        self._stop(gone)
+        self._raise_errors()
+        self._sinks = sinks
+        self._start(changed, known)
+        self._keep_accepted()
+        self._log.info("the config was read again", sinks=sorted(self._deliveries), changed=[s.name for s in changed])
+
+    def _keep_accepted(self) -> None:
+        try:
+            if self._source is not None:
+                self._source.accepted(self._layout)
+        except OSError as error:
+            self._log.warning("no copy of the config can be kept in the journal", error=error.strerror)
+
+    def _try_to_open(self, sink: SinkConfig) -> None:
+        """Raise what would keep a sink from being used."""
+        if sink.type == STDOUT:
+            check_open()
+        else:
+            open_sink(sink, self._shared.context).close()
 
 
-def _batcher(config: Config, sink: StdoutSinkConfig, reader: JournalReader, journal_id: str, state: Cursor) -> Batcher:
-    if sink.format == "raw":
-        return RawBatcher(reader)
-
-    def encode_json(record: Record, after: int) -> bytes:
-        return json_line(record, journal_id, after)
-
-    def encode_gcp(record: Record, after: int) -> bytes:
-        return gcp_line(record, journal_id, after, sink.labels)
-
-    encode = encode_json if sink.format == "json" else encode_gcp
-    return LineBatcher(reader, encode, state.offset, state.after, config.source.prefix.encode())
+def _write_byte(descriptor: int) -> None:
+    """Wake the main thread; a pipe full of wake-ups is enough."""
+    try:
+        os.write(descriptor, b"\0")
+    except BlockingIOError:
+        return

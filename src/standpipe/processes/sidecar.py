@@ -46,7 +46,7 @@ class SidecarSupervisor(Supervisor):
 
     def _on_signal(self, number: int) -> None:
         if number == signal.SIGHUP:
-            self._log.info("SIGHUP does nothing here: a sidecar reads its config when it starts", signal="SIGHUP")
+            self._have_config_read(number)
         elif number not in STOPPING:
             return
         elif self._drain:

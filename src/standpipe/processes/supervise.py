@@ -22,7 +22,7 @@ from standpipe.capture.fifo import ensure_fifo, open_fifo, pipe_fill, reopen_rea
 from standpipe.errors import EXIT_RUN_FAILED
 from standpipe.observe.log import Log
 from standpipe.processes.child import PR_SET_CHILD_SUBREAPER, prctl
-from standpipe.processes.children import Child, Children
+from standpipe.processes.children import Child, Children, send_signal
 from standpipe.processes.drain import DONE, PROGRESS_SECONDS, Drain
 from standpipe.processes.spawn import keep_descriptors_private
 
@@ -161,6 +161,12 @@ class Supervisor(ABC):
             self._begin_drain(deadline_seconds=0.0)  # nothing was captured, so there is nothing to wait for
             return
         self._children.start_again(child, status, now)
+
+    def _have_config_read(self, number: int) -> None:
+        """Pass SIGHUP to ship, which reads its sinks again; one that is only being started reads them anyway."""
+        ship = self._children["ship"]
+        if ship.pid and ship.ready:
+            send_signal(ship.pid, number)
 
     # Phases.
 

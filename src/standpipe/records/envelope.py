@@ -1,22 +1,33 @@
-"""Records as lines for stdout, with the envelope put in front of the original object by splicing bytes.
+"""Records as JSON objects with an envelope, which is put in front of the original object by splicing bytes.
 
-``json``::
+What every destination with an envelope gets, and stdout in the formats ``json`` and ``gcp``::
 
     {"standpipe":{"id":"…","journal":"…","offset":n,"length":n,"after":n}, …the record's own members…}
     {"standpipe":{…,"torn":true},"raw":"…"}             a torn record whose bytes are UTF-8
     {"standpipe":{…,"torn":true},"raw_base64":"…"}      any other torn record
+    {"standpipe":{…,"torn":true,"dropped":["*"]}}       a torn record whose bytes were withheld (records.dropping)
+    {"standpipe":{…,"part":"2/3"},"raw":"…"}            a piece of a record, or of a seal, that is too large
+    {"standpipe":{"id":"…-seal","journal":"…","kind":"seal","offset":n,"length":n},"seal":{…the seal file's object…}}
 
-``gcp`` puts three members before the envelope: ``severity``, ``logging.googleapis.com/insertId`` and
-``logging.googleapis.com/labels``. An original object is never parsed and encoded again: from its first byte after ``{``
-it appears verbatim, so numbers, escapes, order and repeated keys stay as they are. A record that has a ``standpipe``
-member of its own keeps it, as the later one of two.
+Within the envelope the order is: id, journal, kind, offset, length, after, torn, part, dropped, labels. ``dropped``
+names the fields that were cut out for this destination, ``labels`` holds what the config adds.
+
+An original object is never parsed and encoded again: from its first byte after ``{`` it appears verbatim, so numbers,
+escapes, order and repeated keys stay as they are. A record that has a ``standpipe`` member of its own keeps it, as the
+later one of two.
+
+``gcp`` on stdout puts three members before the envelope: ``severity``, ``logging.googleapis.com/insertId`` and
+``logging.googleapis.com/labels``.
 """
 
 import json
+import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
-from standpipe.journal.layout import record_id
+from standpipe.errors import UsageError
+from standpipe.journal.layout import OFFSET_DIGITS, record_id
 from standpipe.records.fields import Fields, parse_fields
 from standpipe.records.framing import Record
 from standpipe.records.objects import JSON_WHITESPACE
@@ -31,17 +42,122 @@ OPERATION_LABEL = "vault/operation"
 MOUNT_TYPE_LABEL = "vault/mount_type"
 NAMESPACE_LABEL = "vault/namespace"
 
+COPY_BYTES_MAX = 64 << 10
+"""Up to here a second copy of a body costs less than not making it; beyond, it would cost memory."""
+
+CHARACTER_BYTES_MAX = 12  # two escapes, "\ud83d\ude00": the longest form of one character
+
+_QUOTE = ord('"')
+
 # All but ASCII is escaped, and so is every control character: no line separator of Unicode can cut a line in two for
 # a reader that splits on those, and nothing can drive a terminal.
 _encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
+# As many whole characters of a string that _encode made as there are. Possessive: it never goes back, so it is linear
+# and keeps no memory of what it passed.
+_CHARACTERS = re.compile(r"(?:[^\\]++|\\ud[89ab][0-9a-f]{2}\\u[0-9a-f]{4}|\\u(?!d[89ab])[0-9a-f]{4}|\\[^u])*+")
+
+
+class Envelope:
+    """Puts the envelope of one journal around records; all that is the same for each of them is made once."""
+
+    __slots__ = ("_journal", "_labels", "_line", "_object")
+
+    def __init__(self, journal_id: str, labels: Mapping[str, str] | None = None) -> None:
+        self._journal = _encode(journal_id)[1:-1]
+        self._labels = f',"labels":{_encode(dict(labels))}' if labels else ""
+        journal, labels_member = (text.replace("%", "%%") for text in (self._journal, self._labels))
+        # One formatting of bytes is the fastest way known: an f-string needs encode(), and join makes more objects.
+        head = (
+            f'{{"standpipe":{{"id":"{journal}-%0{OFFSET_DIGITS}d","journal":"{journal}"'
+            f',"offset":%d,"length":%d,"after":%d{labels_member}}}'
+        ).encode("ascii")
+        self._object = head + b",%b"
+        self._line = head + b",%b\n"
+
+    def line(self, record: Record, after: int) -> bytes:
+        """Return the record with its envelope, as one line with its newline.
+
+        ``after`` is the journal offset of the end of the previous record that was sent to the same sink.
+        """
+        body = record.body
+        if record.torn or record.is_seal or record.dropped or len(body) > COPY_BYTES_MAX or body[1] != _QUOTE:
+            return self._any(record, after, b"\n")
+        offset = record.offset
+        return self._line % (offset, offset, record.length, after, body[1:])
+
+    def object(self, record: Record, after: int) -> bytes:
+        """Return the same without the newline."""
+        body = record.body
+        if record.torn or record.is_seal or record.dropped or len(body) > COPY_BYTES_MAX or body[1] != _QUOTE:
+            return self._any(record, after, b"")
+        offset = record.offset
+        return self._object % (offset, offset, record.length, after, body[1:])
+
+    def parts(self, record: Record, after: int, part_bytes: int) -> tuple[bytes, ...]:
+        """Return the record as objects, without newlines, of at most part_bytes each.
+
+        A record that fits is one object, as `object` gives it. Otherwise each part has the whole envelope, a number
+        like ``"2/3"``, and under ``raw`` a piece of the body, or under ``raw_base64`` where the body is not UTF-8.
+        The decoded pieces, joined in order, are the body; no piece ends inside a character.
+
+        Raises UsageError where part_bytes has no room for an envelope and one character.
+        """
+        whole = self.object(record, after)
+        if len(whole) <= part_bytes:
+            return (whole,)
+        key, text = _raw(record.body)
+        cut = _cut_text if key == "raw" else _cut_base64
+        digits = len(str(len(text) // part_bytes + 1))
+        while True:
+            most = 10**digits - 1
+            room = part_bytes - len(self._part(record, after, f"{most}/{most}", key, ""))
+            if room < CHARACTER_BYTES_MAX:
+                msg = f"A record cannot be cut into parts of {part_bytes} bytes: its envelope alone needs most of them"
+                raise UsageError(msg, "Allow larger parts, or add fewer labels")
+            pieces = list(cut(text, room))
+            if len(pieces) <= most:
+                break
+            digits += 1
+        count = len(pieces)
+        return tuple(
+            self._part(record, after, f"{number}/{count}", key, piece) for number, piece in enumerate(pieces, start=1)
+        )
+
+    def _any(self, record: Record, after: int, end: bytes) -> bytes:
+        """Return any record as an object and what ends it."""
+        head = f'{{"standpipe":{self._envelope(record, after)}'
+        body = record.body
+        if record.is_seal:
+            return b"".join((head.encode(), b',"seal":', body, b"}", end))
+        if not record.torn:
+            has_members = body[1] == _QUOTE or body[1:].lstrip(JSON_WHITESPACE) != b"}"
+            return b"".join((head.encode(), b"," if has_members else b"", memoryview(body)[1:], end))
+        if record.dropped:
+            return f"{head}}}".encode() + end
+        key, text = _raw(body)
+        return b"".join((f'{head},"{key}":"{text}"}}'.encode(), end))
+
+    def _part(self, record: Record, after: int, part: str, key: str, text: str) -> bytes:
+        return f'{{"standpipe":{self._envelope(record, after, part)},"{key}":"{text}"}}'.encode()
+
+    def _envelope(self, record: Record, after: int, part: str = "") -> str:
+        identity = record_id(self._journal, record.offset)
+        if record.is_seal:  # its place among the seals is in the seal itself: it says where the next one begins
+            start, place = f'"id":"{identity}-seal","journal":"{self._journal}","kind":"seal"', ""
+        else:
+            start, place = f'"id":"{identity}","journal":"{self._journal}"', f',"after":{after}'
+        torn = ',"torn":true' if record.torn else ""
+        number = f',"part":"{part}"' if part else ""
+        dropped = f',"dropped":{_encode(record.dropped)}' if record.dropped else ""
+        return (
+            f'{{{start},"offset":{record.offset},"length":{record.length}{place}{torn}{number}{dropped}{self._labels}}}'
+        )
+
 
 def json_line(record: Record, journal_id: str, after: int) -> bytes:
-    """Return the record with its envelope, as one line with its newline.
-
-    ``after`` is the journal offset of the end of the previous record that was sent to the same sink.
-    """
-    return _splice(f'{{"standpipe":{_envelope(record, journal_id, after)}', record)
+    """Return what `Envelope.line` does, without labels."""
+    return _envelope_of(journal_id).line(record, after)
 
 
 def gcp_line(record: Record, journal_id: str, after: int, labels: Mapping[str, str]) -> bytes:
@@ -67,34 +183,40 @@ def gcp_line(record: Record, journal_id: str, after: int, labels: Mapping[str, s
         NAMESPACE_LABEL: fields.namespace_path,
     }
     merged = {key: value for key, value in own.items() if value} | dict(labels)
-    head = (
+    special = (
         f'{{"{SEVERITY_KEY}":"{severity}"'
         f',"{INSERT_ID_KEY}":{_encode(record_id(journal_id, record.offset))}'
-        f',"{LABELS_KEY}":{_encode(merged)}'
-        f',"standpipe":{_envelope(record, journal_id, after)}'
+        f',"{LABELS_KEY}":{_encode(merged)},'
     )
-    return _splice(head, record)
+    line = _envelope_of(journal_id).line(record, after)
+    return b"".join((special.encode(), memoryview(line)[1:]))
 
 
-def _envelope(record: Record, journal_id: str, after: int) -> str:
-    torn = ',"torn":true' if record.torn else ""
-    return (
-        f'{{"id":{_encode(record_id(journal_id, record.offset))},"journal":{_encode(journal_id)}'
-        f',"offset":{record.offset},"length":{record.length},"after":{after}{torn}}}'
-    )
+@lru_cache(maxsize=1)
+def _envelope_of(journal_id: str) -> Envelope:
+    return Envelope(journal_id)
 
 
-def _splice(head: str, record: Record) -> bytes:
-    """Put an object's members, or a torn record's bytes, behind an object that is still open."""
-    if record.torn:
-        return f"{head},{_raw_member(record.body)}}}\n".encode()
-    body = record.body
-    has_members = body[1:2] == b'"' or body[1:].lstrip(JSON_WHITESPACE) != b"}"
-    return b"".join((head.encode(), b"," if has_members else b"", memoryview(body)[1:], b"\n"))
-
-
-def _raw_member(body: bytes) -> str:
+def _raw(body: bytes) -> tuple[str, str]:
+    """Return the key and the text between the quotes under which any bytes can stand in JSON."""
     try:
-        return f'"raw":{_encode(body.decode())}'
+        return "raw", _encode(body.decode())[1:-1]
     except UnicodeDecodeError:
-        return f'"raw_base64":"{b64encode(body).decode("ascii")}"'
+        return "raw_base64", b64encode(body).decode("ascii")
+
+
+def _cut_text(text: str, room: int) -> Iterator[str]:
+    """Cut what `_raw` made of UTF-8 into pieces of at most room characters, between characters of the original."""
+    start = 0
+    while start < len(text):
+        match = _CHARACTERS.match(text, start, start + room)
+        end = match.end() if match else start + room
+        yield text[start:end]
+        start = end
+
+
+def _cut_base64(text: str, room: int) -> Iterator[str]:
+    """Cut base64 into pieces of at most room characters, each of which can be decoded alone."""
+    size = room - room % 4
+    for start in range(0, len(text), size):
+        yield text[start : start + size]

@@ -24,6 +24,15 @@ class Fields(msgspec.Struct, frozen=True, gc=False):
     operation: str = ""
     mount_type: str = ""
     namespace_path: str = ""
+    time: str = ""
+    """RFC 3339, as Vault wrote it, to the nanosecond."""
+    request_id: str = ""
+    """The same in a request's record and its response's."""
+    path: str = ""
+    """Of the request, without the namespace's path in front."""
+    mount_point: str = ""
+    error: str = ""
+    """The text of ``error``; empty where it is of another type, whatever has_error says."""
 
 
 class _Namespace(msgspec.Struct, gc=False):
@@ -31,18 +40,23 @@ class _Namespace(msgspec.Struct, gc=False):
 
 
 class _Request(msgspec.Struct, gc=False):
+    id: str | None = None
     operation: str | None = None
+    path: str | None = None
     mount_type: str | None = None
+    mount_point: str | None = None
     namespace: _Namespace | None = None
 
 
 class _Response(msgspec.Struct, gc=False):
     mount_type: str | None = None
+    mount_point: str | None = None
 
 
 class _Entry(msgspec.Struct, gc=False):
+    time: str | None = None
     type: str | None = None
-    error: msgspec.Raw = msgspec.Raw()
+    error: str | None = None
     request: _Request | None = None
     response: _Response | None = None
 
@@ -54,19 +68,27 @@ class _OddNamespace(msgspec.Struct, gc=False):
 class _OddRequest(msgspec.Struct, gc=False):
     """The members of _Request and _Response, of any type."""
 
+    id: msgspec.Raw = msgspec.Raw()
     operation: msgspec.Raw = msgspec.Raw()
+    path: msgspec.Raw = msgspec.Raw()
     mount_type: msgspec.Raw = msgspec.Raw()
+    mount_point: msgspec.Raw = msgspec.Raw()
     namespace: msgspec.Raw = msgspec.Raw()
 
 
 class _OddEntry(msgspec.Struct, gc=False):
+    time: msgspec.Raw = msgspec.Raw()
     type: msgspec.Raw = msgspec.Raw()
     error: msgspec.Raw = msgspec.Raw()
     request: msgspec.Raw = msgspec.Raw()
     response: msgspec.Raw = msgspec.Raw()
 
 
-_entry_decoder = msgspec.json.Decoder(_Entry)
+_NO_REQUEST = _Request()
+_NO_RESPONSE = _Response()
+_NO_NAMESPACE = _Namespace()
+
+_decode_entry = msgspec.json.Decoder(_Entry).decode
 _odd_entry_decoder = msgspec.json.Decoder(_OddEntry)
 _odd_request_decoder = msgspec.json.Decoder(_OddRequest)
 _odd_namespace_decoder = msgspec.json.Decoder(_OddNamespace)
@@ -79,19 +101,25 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 def parse_fields(body: bytes) -> Fields:
     """Read the fields of a record's JSON object; of anything else, all fields are empty. Raises nothing."""
     try:
-        entry = _entry_decoder.decode(body)
+        entry = _decode_entry(body)
     except msgspec.ValidationError:
         return _parse_odd_fields(body)
     except _UNREADABLE:
         return Fields()
-    request = entry.request or _Request()
-    response = entry.response or _Response()
-    return Fields(
-        type=entry.type or "",
-        has_error=_has_content(entry.error),
-        operation=request.operation or "",
-        mount_type=request.mount_type or response.mount_type or "",
-        namespace_path=(request.namespace and request.namespace.path) or "",
+    request = entry.request or _NO_REQUEST
+    response = entry.response or _NO_RESPONSE
+    error = entry.error or ""
+    return Fields(  # in order: by keyword takes half as long again, and every record may come through here
+        entry.type or "",
+        error != "",
+        request.operation or "",
+        request.mount_type or response.mount_type or "",
+        (request.namespace or _NO_NAMESPACE).path or "",
+        entry.time or "",
+        request.id or "",
+        request.path or "",
+        request.mount_point or response.mount_point or "",
+        error,
     )
 
 
@@ -107,6 +135,11 @@ def _parse_odd_fields(body: bytes) -> Fields:
         operation=_text(request.operation),
         mount_type=_text(request.mount_type) or _text(response.mount_type),
         namespace_path=_text(namespace.path),
+        time=_text(entry.time),
+        request_id=_text(request.id),
+        path=_text(request.path),
+        mount_point=_text(request.mount_point) or _text(response.mount_point),
+        error=_text(entry.error),
     )
 
 

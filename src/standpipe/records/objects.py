@@ -20,6 +20,7 @@ SCAN_BLOCK_BYTES = 64 * 1024
 
 JSON_WHITESPACE = b" \t\r"  # RFC 8259 section 2, without the newline, which never occurs inside a line
 
+_OPENING_BRACE, _CLOSING_BRACE = b"{}"
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
 _BRACKET = re.compile(rb"[{}\[\]]")
 _STEPS = {ord("}"): 1, ord("]"): 1, ord("{"): -1, ord("["): -1}  # of the depth, walking from right to left
@@ -29,16 +30,18 @@ class _AnyObject(msgspec.Struct):
     """An object with members that nobody reads: msgspec checks their syntax and builds nothing."""
 
 
-_decoder = msgspec.json.Decoder(_AnyObject)
+_decode = msgspec.json.Decoder(_AnyObject).decode
 
 
 def _is_json(text: bytes) -> bool:
     try:
-        _decoder.decode(text)
+        _decode(text)
     except (msgspec.DecodeError, RecursionError):
         return False
-    if text.isascii():
-        return True
+    return text.isascii() or _is_utf8(text)
+
+
+def _is_utf8(text: bytes) -> bool:
     try:
         text.decode()
     except UnicodeDecodeError:
@@ -48,9 +51,17 @@ def _is_json(text: bytes) -> bool:
 
 def is_object(text: bytes) -> bool:
     """Tell whether a text, from ``{`` to ``}``, is exactly one JSON object. Raises nothing, whatever the bytes."""
-    if not (text.startswith(b"{") and text.endswith(b"}") and _is_json(text)):
+    # Every record comes through here, so each pass over its bytes counts. msgspec goes first: behind it the text is not
+    # empty, and only whitespace can stand around the object.
+    try:
+        _decode(text)
+    except (msgspec.DecodeError, RecursionError):
         return False
-    return text.count(b"{") + text.count(b"[") <= NESTING_MAX or _opening_bracket(text) == 0
+    if text[0] != _OPENING_BRACE or text[-1] != _CLOSING_BRACE or not (text.isascii() or _is_utf8(text)):
+        return False
+    # replace() finds its byte with memchr(3); count() looks at each byte by itself and takes five times as long.
+    opening = len(text) - len(text.replace(b"{", b"").replace(b"[", b""))
+    return opening <= NESTING_MAX or _opening_bracket(text) == 0
 
 
 def find_object(line: bytes) -> int | None:

@@ -12,7 +12,7 @@ import pytest
 
 from standpipe.errors import JournalError
 from standpipe.journal.cursor import read_cursor
-from tests.delivery.pump_rig import BATCH_BYTES, JSON, PAGE, RAW, SINK, Rig, small_batches
+from tests.delivery.stdout_rig import BATCH_BYTES, JSON, PAGE, RAW, SINK, Rig, small_batches
 from tests.evidence.craft import compress
 from tests.tier import scale
 

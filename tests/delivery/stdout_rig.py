@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING
 from unittest import mock
 
 from standpipe.delivery import batching
-from standpipe.delivery.batching import LineBatcher, RawBatcher
-from standpipe.delivery.pump import Pump
+from standpipe.delivery.batching import ParcelBatcher, RawBatcher
+from standpipe.delivery.feed import Feed, Wanted
+from standpipe.delivery.ledger import Ledger
+from standpipe.delivery.resume import start_of_new
+from standpipe.delivery.stdout_pump import StdoutPump
 from standpipe.delivery.waiting import Waiting
 from standpipe.journal import incidents
 from standpipe.journal.cursor import CursorFile
@@ -22,6 +25,7 @@ from standpipe.journal.layout import Layout
 from standpipe.journal.reader import JournalReader
 from standpipe.observe.log import Log
 from standpipe.records.envelope import json_line
+from standpipe.sinks.base import Limits
 from standpipe.sinks.stdout import Output
 from tests.evidence.craft import JOURNAL_ID, Crafted
 from tests.model.capture_rig import Kill, killed_at
@@ -143,12 +147,13 @@ class Rig:
         output = Output(BOOT, self.wait.writable, self.write_end)
         reader = JournalReader(self.layout)
         cursor = CursorFile(self.layout.cursor(SINK))
-        queue = incidents.IncidentQueue(self.layout.incidents)
-        pump = Pump(SINK, reader, cursor, output, self.wait, queue, Log("ship", self._log))
-        state = pump.begin(start)
+        ledger = Ledger(self.layout.incidents)
+        pump = StdoutPump(SINK, reader, cursor, output, self.wait, ledger, Log("ship", self._log))
+        state = pump.begin(start_of_new(start, reader.base, reader.end, added=False), known=False)
         batcher: Batcher = RawBatcher(reader)
         if form == JSON:
-            batcher = LineBatcher(reader, encode, state.offset, state.after, b"")
+            limits = Limits(batching.BATCH_BYTES_MAX, batch_records=1 << 20)
+            batcher = ParcelBatcher(Feed(reader, Wanted(encode, limits), state, ledger.torn))
         pump.run(batcher, state.offset)
         pump.end()
         reader.close()

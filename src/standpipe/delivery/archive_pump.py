@@ -1,0 +1,80 @@
+"""Sealed segment → archive → acknowledge, for a sink that takes segments whole.
+
+The same rules as delivery.pump: one thread, retries for ever, the cursor behind what is stored. A segment is offered as
+soon as it is sealed; what is not sealed yet is not late.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from standpipe.delivery.feed import Parcel
+from standpipe.delivery.sealed_segments import next_sealed
+from standpipe.errors import SinkError
+from standpipe.journal import sink_entries
+from standpipe.sinks.base import Batch, Delivered
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from standpipe.delivery.backoff import Backoff
+    from standpipe.delivery.progress import Progress
+    from standpipe.journal.cursor import Cursor
+    from standpipe.journal.layout import Layout
+    from standpipe.sinks.base import ArchiveSink, Retry, SealedSegment
+
+
+class ArchivePump:
+    """Delivers one journal's sealed segments. Times are monotonic seconds."""
+
+    def __init__(
+        self,
+        sink: ArchiveSink,
+        layout: Layout,
+        state: Cursor,
+        progress: Progress,
+        backoff: Backoff,
+        *,
+        clock: Callable[[], float],
+    ) -> None:
+        self._sink = sink
+        self._layout = layout
+        self._offset = state.offset
+        self._done_base: int | None = None
+        self._progress = progress
+        self._wait = progress.wait
+        self._backoff = backoff
+        self._clock = clock
+
+    def run(self) -> None:
+        """Deliver until told to stop. Raises SinkError with `once`, where the sink takes nothing."""
+        try:
+            while not self._wait.stop_now:
+                segment = next_sealed(self._layout, self._offset, done_base=self._done_base)
+                if segment is not None:
+                    self._put(segment)
+                elif self._wait.draining:
+                    break
+                else:
+                    self._wait.for_data()
+        finally:
+            self._sink.close()
+            self._progress.end()
+
+    def _put(self, segment: SealedSegment) -> None:
+        outcome = self._sink.put(segment)
+        if isinstance(outcome, Delivered):
+            self._backoff.delivered()
+            self._progress.tell(sink_entries.DELIVERING)
+            if outcome.notice:
+                self._progress.notice(outcome.notice)
+            self._offset, self._done_base = segment.end, segment.base
+            self._progress.acknowledge([Parcel(Batch([], [], []), segment.end, segment.end)], 0)
+            return
+        self._on_retry(outcome)
+
+    def _on_retry(self, retry: Retry) -> None:
+        self._progress.tell(sink_entries.CONFIG_FAULT if retry.config_fault else sink_entries.RETRYING, retry.why)
+        if self._wait.once and retry.config_fault:
+            raise SinkError(f"sink {self._progress.name}: {retry.why}", "What was not delivered stays in the journal")
+        self._wait.pause(self._backoff.next_seconds(retry.after_seconds, config_fault=retry.config_fault))

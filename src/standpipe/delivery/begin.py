@@ -1,0 +1,56 @@
+"""Where a sink that takes batches goes on after a start, written into its cursor and told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from standpipe.delivery import resume as resuming
+
+if TYPE_CHECKING:
+    from standpipe.delivery.ledger import Ledger
+    from standpipe.journal.cursor import Cursor, CursorFile
+    from standpipe.journal.reader import JournalReader
+    from standpipe.observe.log import Log
+
+NO_OUTPUT = resuming.Output("", 0)
+
+
+def begin(
+    name: str,
+    cursor: CursorFile,
+    reader: JournalReader,
+    start: int,
+    *,
+    known: bool,
+    seals: bool,
+    ledger: Ledger,
+    log: Log,
+) -> Cursor:
+    """Return the state to go on from, which is the cursor's then. Raises OSError.
+
+    start: the offset at which this sink began, or begins; known: it has been delivered to before. seals: it gets seals.
+    """
+    base, end = reader.base, reader.end
+    state = cursor.state
+    if state is not None:
+        plan = resuming.resume(state, NO_OUTPUT, base, end)
+    elif cursor.damaged or known:
+        plan = resuming.lost_cursor(start, base, end)
+    else:
+        plan = resuming.first_start(start, base, end)
+    if plan.incident:
+        was = state.offset if state else None
+        length = plan.repeat_end - plan.offset if plan.repeat_end is not None else 0
+        ledger.add(plan.incident, plan.offset, length, {"sink": name, "cursor_was": was})
+        log.warning(
+            resuming.WORDS[plan.incident],
+            sink=name,
+            kind=plan.incident,
+            offset=plan.offset,
+            may_repeat_bytes=length,
+        )
+    after = state.after if state is not None and state.offset == plan.offset else plan.offset
+    sealed = state.sealed if state is not None and state.sealed is not None else plan.offset
+    return cursor.update(
+        offset=plan.offset, after=after, writing=None, output=None, unread=None, sealed=sealed if seals else None
+    )

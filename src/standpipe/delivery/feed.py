@@ -1,0 +1,205 @@
+"""From the journal to what one sink is sent: read, frame, select, encode, cut into parcels.
+
+A parcel is one batch and what its acknowledgement means for the cursor. Parcels follow on one another without a gap,
+also where nothing in a stretch of the journal is for this sink: then the batch is empty. A seal goes out, where the
+sink gets seals, as soon as it is there and all that it covers has gone before.
+
+Memory: one read of READ_BYTES, or one record where that is larger (the framer's limit bounds it), as journal bytes and
+as payloads, until the pump takes the parcels; and one batch that is still open.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from standpipe.journal.span import Hole
+from standpipe.records.framing import Framer, Record
+from standpipe.sinks.base import Batch, Unfit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from standpipe.delivery.seal_feed import SealFeed
+    from standpipe.journal.cursor import Cursor
+    from standpipe.journal.segments import Segment
+    from standpipe.journal.span import Compressed, Span
+    from standpipe.records.dropping import Dropper
+    from standpipe.records.selection import Selection
+    from standpipe.sinks.base import Limits
+
+READ_BYTES = 256 << 10  # 128 usual records: a system call each does not count, and the memory does not either
+
+
+@dataclass(slots=True)
+class Parcel:
+    """A batch, and the cursor after it: offset, `after`, the end of the last seal in it (None: as before).
+
+    records: how many of the journal's records end in it, without those that were filtered, and the seals. unfit: those
+    that the sink cannot encode, and why; they are among `records`.
+    """
+
+    batch: Batch
+    offset: int
+    after: int
+    sealed: int | None = None
+    records: int = 0
+    filtered: int = 0
+    unfit: list[tuple[Record, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a sink is to get, and in which form. prefix: Vault's, before each record. None: no selection, and so on."""
+
+    encode: Callable[[Record, int], bytes | tuple[bytes, ...]]
+    limits: Limits
+    prefix: bytes = b""
+    selection: Selection | None = None
+    dropper: Dropper | None = None
+    seals: SealFeed | None = None
+
+
+class ReadsJournal(Protocol):
+    """What is asked of a reader: see JournalReader."""
+
+    @property
+    def segments(self) -> list[Segment]:
+        """The segments, in order."""
+
+    def span(self, offset: int) -> Span | Compressed | Hole | None:
+        """Say what is at an offset."""
+
+    def read(self, offset: int, limit: int) -> bytes:
+        """Read bytes."""
+
+
+class Feed:
+    """One sink's; one thread's. `torn` is told of torn records that follow on one another."""
+
+    def __init__(
+        self, reader: ReadsJournal, wanted: Wanted, cursor: Cursor, torn: Callable[[list[Record]], None]
+    ) -> None:
+        self._reader = reader
+        self._wanted = wanted
+        self._limits = wanted.limits
+        self._tell_torn = torn
+        self._framer = Framer(cursor.offset, wanted.prefix)
+        self._ready: deque[Parcel] = deque()
+        self._opened_at: float | None = None
+        self._offset = cursor.offset  # everything before it is in a parcel, or in the open one
+        self._after = cursor.after
+        self._open()
+
+    def _open(self) -> None:
+        self._batch = Batch([], [], [])
+        self._size = 0
+        self._parcel = Parcel(self._batch, self._offset, self._after)
+
+    def next(self, now: float, *, at_once: bool = False) -> Parcel | None:
+        """Return the next parcel; None where there is none yet. now: monotonic seconds. at_once: do not linger."""
+        while not self._ready and self._read():
+            pass
+        if not self._ready and self._wanted.seals is not None:
+            for seal in self._wanted.seals.due(self._offset):
+                self._take_seal(seal)
+        if self._ready:
+            return self._ready.popleft()
+        if not self._batch.payloads:
+            return None
+        if self._opened_at is None:
+            self._opened_at = now
+        if at_once or now - self._opened_at >= self._limits.linger_seconds:
+            self._close()
+            return self._ready.popleft()
+        return None
+
+    def linger_seconds(self, now: float) -> float | None:
+        """Return how long the open batch may still wait; None where nothing is in it."""
+        if self._opened_at is None:
+            return None
+        return max(0.0, self._opened_at + self._limits.linger_seconds - now)
+
+    def last(self) -> Parcel | None:
+        """Return what is left when nothing will follow: a line without its newline, as a torn record; or None."""
+        self._take(self._framer.finish())
+        if self._parcel_has_something():
+            self._close()
+        return self._ready.popleft() if self._ready else None
+
+    def _read(self) -> bool:
+        """Read once; False where there is nothing to read."""
+        position = self._framer.offset + self._framer.pending
+        data = self._reader.read(position, READ_BYTES)
+        if data:
+            self._take(self._framer.feed(data))
+        else:
+            hole = self._reader.span(position)
+            if not isinstance(hole, Hole):
+                return False
+            self._take(self._framer.skip_to(hole.end))
+            self._offset = hole.end
+        if not self._batch.payloads and self._parcel_has_something():
+            self._close()  # so that a stretch of which nothing is for this sink moves its cursor
+        return True
+
+    def _parcel_has_something(self) -> bool:
+        return self._offset > self._parcel.offset or bool(self._batch.payloads or self._parcel.unfit)
+
+    def _take(self, records: list[Record]) -> None:
+        """Select, encode and put into parcels."""
+        wanted = self._wanted
+        selection, dropper, encode = wanted.selection, wanted.dropper, wanted.encode
+        torn = [record for record in records if record.torn]
+        if torn:
+            self._tell_torn(torn)
+        for record in records:
+            if selection is not None and not selection.wants(record):
+                self._parcel.filtered += 1
+                self._offset = record.end
+                continue
+            sent = record if dropper is None else dropper.apply(record)
+            try:
+                payload = encode(sent, self._after)
+            except Unfit as unfit:
+                self._parcel.unfit.append((sent, str(unfit)))
+            else:
+                for piece in (payload,) if isinstance(payload, bytes) else payload:
+                    self._put(sent, piece)
+                self._after = record.end
+            self._offset = record.end
+            self._parcel.records += 1
+
+    def _take_seal(self, seal: Record) -> None:
+        try:
+            payload = self._wanted.encode(seal, self._after)
+        except Unfit as unfit:
+            self._parcel.unfit.append((seal, str(unfit)))
+        else:
+            for piece in (payload,) if isinstance(payload, bytes) else payload:
+                self._put(seal, piece)
+        self._parcel.sealed = seal.end
+        if not self._batch.payloads:
+            self._close()
+
+    def _put(self, record: Record, payload: bytes) -> None:
+        size = len(payload) + self._limits.record_overhead_bytes
+        batch = self._batch
+        if batch.payloads and (
+            self._size + size > self._limits.batch_bytes or len(batch.payloads) >= self._limits.batch_records
+        ):
+            self._close()
+            batch = self._batch
+        batch.records.append(record)
+        batch.payloads.append(payload)
+        batch.afters.append(self._after)
+        self._size += size
+
+    def _close(self) -> None:
+        """Give the open parcel away: it ends where the last whole record does."""
+        self._parcel.offset = self._offset
+        self._parcel.after = self._after
+        self._ready.append(self._parcel)
+        self._opened_at = None
+        self._open()

@@ -1,0 +1,60 @@
+"""The incidents of delivery, from all of ship's threads: each torn record once, whichever sink met it first.
+
+Incidents wait in memory while the disk refuses them. A dead letter's own incident is written after the dead letter
+itself, so it may be missing after a kill, and the letter is there.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from bisect import bisect_right, insort
+from typing import TYPE_CHECKING
+
+from standpipe.journal import incidents, kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from standpipe.records.framing import Record
+
+
+class Ledger:
+    """One journal's, for the life of ship."""
+
+    def __init__(self, path: str) -> None:
+        """Read which torn records have been noted. Raises OSError."""
+        self._lock = threading.Lock()
+        self._queue = incidents.IncidentQueue(path)
+        self._torn: list[tuple[int, int]] = []  # [from, to), in order
+        for entry in incidents.read(path):
+            offset, length = entry.get("offset"), entry.get("length")
+            if entry["kind"] == kinds.TORN and isinstance(offset, int) and isinstance(length, int):
+                insort(self._torn, (offset, offset + length))
+
+    def add(self, kind: str, offset: int | None, length: int | None, detail: dict[str, object]) -> None:
+        """Note an incident and write it if the disk takes it."""
+        with self._lock:
+            self._queue.add(kind, offset, length, detail, time.time())
+            self._queue.flush()
+
+    def torn(self, records: Sequence[Record]) -> None:
+        """Note torn records that follow on one another, but for those that were noted before."""
+        with self._lock:
+            fresh = [record for record in records if not self._is_noted(record.offset)]
+            if not fresh:
+                return
+            start, end = fresh[0].offset, fresh[-1].end
+            insort(self._torn, (start, end))
+            detail: dict[str, object] = {"records": len(fresh), "bytes": sum(record.length for record in fresh)}
+            self._queue.add(kinds.TORN, start, end - start, detail, time.time())
+            self._queue.flush()
+
+    def _is_noted(self, offset: int) -> bool:
+        index = bisect_right(self._torn, (offset, 1 << 63)) - 1
+        return index >= 0 and offset < self._torn[index][1]
+
+    def flush(self) -> bool:
+        """Write what waits; False where the disk still refuses."""
+        with self._lock:
+            return self._queue.flush()

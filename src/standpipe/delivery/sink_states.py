@@ -1,0 +1,61 @@
+"""The one writer of sinks.json (journal.sink_entries): ship's threads tell what ails their sink, its main saves."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from standpipe.journal.sink_entries import read_entries, write_entries
+from standpipe.observe.log import utc_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from standpipe.journal.layout import Layout
+    from standpipe.journal.sink_entries import SinkEntry
+
+
+class SinkStates:
+    """`tell` may be called by any thread; the others are for the main thread."""
+
+    def __init__(self, layout: Layout) -> None:
+        """Read what there is. Raises OSError."""
+        self._path = layout.sinks
+        self._lock = threading.Lock()
+        self._entries = read_entries(self._path)
+        self._changed = False
+
+    @property
+    def known(self) -> Mapping[str, SinkEntry] | None:
+        """The sinks that were entered, also by an earlier ship; None where this journal never delivered."""
+        return self._entries
+
+    def enter(self, entries: dict[str, SinkEntry]) -> None:
+        """Set which sinks there are, durably. Raises OSError, and leaves what was."""
+        write_entries(self._path, entries)
+        with self._lock:
+            self._entries = entries
+            self._changed = False
+
+    def tell(self, name: str, state: str, why: str) -> None:
+        """Note a sink's state; `save` writes it."""
+        with self._lock:
+            entry = (self._entries or {}).get(name)
+            if self._entries is not None and entry is not None and (entry.state, entry.why) != (state, why):
+                self._entries[name] = replace(entry, state=state, why=why, since=utc_text(time.time()))
+                self._changed = True
+
+    def save(self) -> None:
+        """Write the file if something has changed. Raises OSError: try again later."""
+        with self._lock:
+            if not self._changed:
+                return
+            entries = dict(self._entries or {})
+            self._changed = False
+        try:
+            write_entries(self._path, entries)
+        except OSError:
+            self._changed = True
+            raise

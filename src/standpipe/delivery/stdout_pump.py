@@ -1,0 +1,187 @@
+"""Cursor → batch → stdout → acknowledge.
+
+The cursor's `writing` mark is set before the first byte of a batch and taken away with the acknowledgement, in one
+pwrite each, so a start after SIGKILL knows which bytes may have reached the reader. A batch is acknowledged when
+the pipe or file has taken all of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from standpipe.delivery import resume as resuming
+from standpipe.delivery.edges import record_start
+from standpipe.errors import JournalError
+from standpipe.journal.cursor import Cursor, CursorFile
+from standpipe.journal.span import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from standpipe.delivery.batching import Batch, Batcher
+    from standpipe.delivery.ledger import Ledger
+    from standpipe.delivery.waiting import Waiting
+    from standpipe.journal.reader import JournalReader
+    from standpipe.observe.log import Log
+    from standpipe.sinks.stdout import Output
+
+BROKEN_RETRY_SECONDS = 1.0  # a pipe whose reader has gone may get a new one (a FIFO); asking costs one system call
+
+
+class StdoutPump:
+    """Delivers one journal to stdout."""
+
+    def __init__(
+        self,
+        sink: str,
+        reader: JournalReader,
+        cursor: CursorFile,
+        output: Output,
+        wait: Waiting,
+        ledger: Ledger,
+        log: Log,
+    ) -> None:
+        self._sink = sink
+        self._reader = reader
+        self._cursor = cursor
+        self._output = output
+        self._wait = wait
+        self._ledger = ledger
+        self._log = log
+        self._told_broken = False
+        self._told_cursor = False
+
+    def begin(self, start: int, *, known: bool, seals: bool = False) -> Cursor:
+        """Decide where to go on, record what may be repeated, and return the state to go on from.
+
+        start: the offset at which this sink began, or begins; known: it has been delivered to before.
+        seals: it gets seals.
+        """
+        base, end = self._reader.base, self._reader.end
+        state = self._cursor.state
+        if state is not None:
+            plan = resuming.resume(state, resuming.Output(self._output.name, self._output.capacity_bytes), base, end)
+        elif self._cursor.damaged or known:
+            plan = resuming.lost_cursor(start, base, end)
+        else:
+            plan = resuming.first_start(start, base, end)
+        offset = record_start(self._reader, plan.offset, base) if plan.align else plan.offset
+        if plan.incident:
+            self._record_resume(plan, offset, state)
+        after = state.after if state and state.offset == offset else offset
+        if plan.end_fragment and not self._send_all(lambda sent: self._output.send_bytes(b"\n"[sent:]), 1):
+            return Cursor(offset, after)  # told to stop; the mark stays, so the next start ends the fragment
+        unread = self._output.capacity_bytes
+        sealed = (state.sealed if state is not None and state.sealed is not None else offset) if seals else None
+        self._update(offset=offset, after=after, writing=None, output=self._output.name, unread=unread, sealed=sealed)
+        return Cursor(offset, after, sealed=sealed)
+
+    def _record_resume(self, plan: resuming.Resume, offset: int, state: Cursor | None) -> None:
+        detail: dict[str, object] = {"sink": self._sink, "cursor_was": state.offset if state else None}
+        length = plan.repeat_end - offset if plan.repeat_end is not None else 0
+        self._ledger.add(plan.incident or "", offset, length, detail)
+        self._log.warning(
+            f"sink {self._sink}: {resuming.WORDS[plan.incident or '']}",
+            kind=plan.incident,
+            offset=offset,
+            may_repeat_bytes=length,
+        )
+
+    def run(self, batcher: Batcher, offset: int) -> int:
+        """Deliver until told to stop; return the offset reached."""
+        while not self._wait.stop_now:
+            batch = batcher.next(offset)
+            if batch is None:
+                self._ledger.flush()
+                if not self._wait.draining:
+                    self._wait.for_data()
+                    continue
+                batch = batcher.last(offset) if self._wait.end_proven and not self._wait.goes_on() else None
+                if batch is None:
+                    break
+            if not self._deliver(batch):
+                break
+            offset = batch.next_offset
+        return offset
+
+    def end(self) -> None:
+        """Record, for the next start, how much the reader has not taken. Raises OSError."""
+        state = self._cursor.state
+        if state is not None and state.writing is None:
+            self._update(unread=self._output.unread_bytes)
+        self._ledger.flush()
+        self._cursor.close()
+
+    def _deliver(self, batch: Batch) -> bool:
+        self._update(writing=batch.end)
+        if batch.payload is not None:
+            payload = batch.payload
+            sent = self._send_all(
+                lambda done: self._output.send_bytes(payload[done:] if done else payload), len(payload)
+            )
+        else:
+            sent = self._send_all(lambda done: self._send_raw(batch.start + done, batch.end), batch.end - batch.start)
+        if sent and batch.suffix:
+            sent = self._send_all(lambda _: self._output.send_bytes(batch.suffix), len(batch.suffix))
+        if sent:
+            self._update(offset=batch.next_offset, after=batch.after, writing=None, **self._counts(batch))
+        return sent
+
+    def _counts(self, batch: Batch) -> dict[str, object]:
+        """Return the cursor's other members after a batch: raw bytes are not counted."""
+        now, parcel = self._cursor.state, batch.parcel
+        if now is None or parcel is None:
+            return {}
+        counts: dict[str, object] = {
+            "delivered": now.delivered + parcel.records,
+            "filtered": now.filtered + parcel.filtered,
+        }
+        return counts if parcel.sealed is None else counts | {"sealed": parcel.sealed}
+
+    def _send_all(self, send: Callable[[int], int], length: int) -> bool:
+        """Call send(bytes done so far) until all has gone; False if we were told to stop meanwhile.
+
+        Raises OSError where stdout cannot be written to and nobody waits for that to change.
+        """
+        done = 0
+        while done < length:
+            try:
+                done += send(done)
+            except OSError as error:
+                if self._wait.once:
+                    raise
+                self._tell_broken(error)
+                self._wait.pause(BROKEN_RETRY_SECONDS)
+            else:
+                self._told_broken = False
+            if done < length and self._wait.stop_now:
+                return False
+        return True
+
+    def _send_raw(self, start: int, end: int) -> int:
+        """Send raw bytes from one segment; return how many."""
+        span = self._reader.span(start)
+        if isinstance(span, Span):
+            return self._output.send_file(span.fd, span.file_offset, min(span.end, end) - start)
+        data = self._reader.read(start, end - start)
+        if not data:
+            raise JournalError(
+                f"the record at offset {start} was deleted while it was being delivered",
+                "`on_full: drop-oldest` does that; the next start goes on with what is there",
+            )
+        return self._output.send_bytes(data)
+
+    def _tell_broken(self, error: OSError) -> None:
+        if not self._told_broken:
+            self._told_broken = True
+            self._log.error("stdout cannot be written to; records stay in the journal meanwhile", error=error.strerror)
+
+    def _update(self, **changes: object) -> None:
+        """Save the cursor. Where the disk refuses, records still go out; a later kill repeats more of them."""
+        try:
+            self._cursor.update(**changes)
+            self._told_cursor = False
+        except OSError as error:
+            if not self._told_cursor:
+                self._told_cursor = True
+                self._log.error("the cursor cannot be saved; a restart would repeat records", error=error.strerror)

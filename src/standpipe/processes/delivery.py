@@ -1,0 +1,214 @@
+"""One sink's delivery as a thread of ship: everything that it needs, put together, and how it ended."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from standpipe.config_sinks import STDOUT
+from standpipe.delivery.archive_pump import ArchivePump
+from standpipe.delivery.backoff import Backoff
+from standpipe.delivery.batching import BATCH_BYTES_MAX, ParcelBatcher, RawBatcher
+from standpipe.delivery.begin import begin
+from standpipe.delivery.deadletter import DeadLetters, bytes_max
+from standpipe.delivery.feed import Feed, Wanted
+from standpipe.delivery.narrowing import narrowed
+from standpipe.delivery.progress import Progress
+from standpipe.delivery.pump import Pump
+from standpipe.delivery.seal_feed import SealFeed
+from standpipe.delivery.stdout_lines import RAW, stdout_encoder
+from standpipe.delivery.stdout_pump import StdoutPump
+from standpipe.delivery.waiting import Waiting
+from standpipe.errors import SinkError, UsageError
+from standpipe.journal import boot
+from standpipe.journal.cursor import CursorFile
+from standpipe.journal.reader import JournalReader
+from standpipe.journal.sink_entries import CONFIG_FAULT
+from standpipe.records.dropping import Dropper
+from standpipe.records.selection import Selection
+from standpipe.sinks.base import Context, Limits
+from standpipe.sinks.registry import open_sink
+from standpipe.sinks.stdout import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from standpipe.config_sinks import SinkConfig
+    from standpipe.delivery.batching import Batcher
+    from standpipe.delivery.feed import ReadsJournal
+    from standpipe.delivery.ledger import Ledger
+    from standpipe.delivery.progress import TellsStates
+    from standpipe.journal.cursor import Cursor
+    from standpipe.journal.layout import Layout
+    from standpipe.observe.log import Log
+    from standpipe.records.framing import Record
+    from standpipe.sinks.base import ArchiveSink, Sink
+
+    Encode = Callable[[Record, int], bytes | tuple[bytes, ...]]
+
+OBJECTS = "objects"
+STDOUT_LIMITS = Limits(
+    batch_bytes=BATCH_BYTES_MAX, batch_records=1 << 20
+)  # the pipe is what limits; one write, one mark
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all deliveries of one ship have in common. cap_bytes: the journal's, None where it is not known."""
+
+    layout: Layout
+    context: Context
+    prefix: bytes
+    cap_bytes: int | None
+    states: TellsStates
+    ledger: Ledger
+    log: Log
+    once: bool
+    goes_on: Callable[[], bool]
+    on_end: Callable[[], None]
+
+
+def wanted(
+    config: SinkConfig, shared: Shared, encode: Encode, limits: Limits, reader: ReadsJournal, state: Cursor
+) -> Wanted:
+    """Return what a sink is to get, and in which form."""
+    return Wanted(
+        encode,
+        limits,
+        prefix=shared.prefix,
+        selection=None if config.select is None else Selection(config.select),
+        dropper=Dropper(config.drop_fields) if config.drop_fields else None,
+        seals=SealFeed(shared.layout, reader, state.sealed or 0) if config.deliver_seals else None,
+    )
+
+
+def make_pump(
+    config: SinkConfig,
+    shared: Shared,
+    sink: Sink | ArchiveSink,
+    reader: ReadsJournal,
+    state: Cursor,
+    progress: Progress,
+    backoff: Backoff,
+) -> Pump | ArchivePump:
+    """Return what delivers to a sink that is open, from a cursor on."""
+    if config.type == OBJECTS:
+        archive = cast("ArchiveSink", sink)
+        return ArchivePump(archive, shared.layout, state, progress, backoff, clock=time.monotonic)
+    to_sink = cast("Sink", sink)
+    limits = narrowed(to_sink.limits, config.batch)
+    all_of_it = wanted(config, shared, to_sink.encode, limits, reader, state)
+    journal_id, limit_bytes = shared.context.journal_id, bytes_max(shared.cap_bytes)
+    return Pump(
+        to_sink,
+        limits,
+        Feed(reader, all_of_it, state, shared.ledger.torn),
+        progress,
+        DeadLetters(shared.layout, config.name, journal_id, limit_bytes, shared.ledger),
+        backoff,
+        clock=time.monotonic,
+        wall_clock=time.time,
+    )
+
+
+class Delivery:
+    """One sink's thread. `start`: the offset where the sink began; `known`: it was delivered to before."""
+
+    def __init__(self, config: SinkConfig, shared: Shared, start: int, *, known: bool) -> None:
+        self.config = config
+        self.error: BaseException | None = None
+        self._shared = shared
+        self._start = start
+        self._known = known
+        self.waiting = Waiting(shared.layout.segments, once=shared.once)
+        self.waiting.goes_on = shared.goes_on
+        self._thread = threading.Thread(target=self._run, name=f"deliver {config.name}", daemon=True)
+
+    def begin(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    @property
+    def ended(self) -> bool:
+        """Whether its thread has ended; `error` says then how."""
+        return not self._thread.is_alive()
+
+    def join(self, seconds: float) -> bool:
+        """Wait for the end; tell whether it came."""
+        self._thread.join(seconds)
+        return self.ended
+
+    def _run(self) -> None:
+        try:
+            if self.config.type == STDOUT:
+                self._deliver_stdout()
+            else:
+                self._deliver()
+        except BaseException as error:  # noqa: BLE001 - ship's main thread raises it again
+            self.error = error
+        self._shared.on_end()
+
+    # stdout.
+
+    def _deliver_stdout(self) -> None:
+        config, shared = self.config, self._shared
+        output = Output(boot.current_boot_id(), self.waiting.writable)
+        reader = JournalReader(shared.layout)
+        cursor = CursorFile(shared.layout.cursor(config.name))
+        pump = StdoutPump(config.name, reader, cursor, output, self.waiting, shared.ledger, shared.log)
+        state = pump.begin(self._start, known=self._known, seals=config.deliver_seals)
+        shared.log.info("delivering", sink=config.name, format=config.text("format"), offset=state.offset)
+        pump.run(self._stdout_batcher(reader, state), state.offset)
+        pump.end()
+        reader.close()
+        output.close()
+
+    def _stdout_batcher(self, reader: JournalReader, state: Cursor) -> Batcher:
+        config, shared = self.config, self._shared
+        form = config.text("format") or ""
+        if form == RAW and config.select is None and not config.drop_fields:
+            return RawBatcher(reader)
+        encode = stdout_encoder(form, shared.context.journal_id, config.labels)
+        all_of_it = wanted(config, shared, encode, STDOUT_LIMITS, reader, state)
+        return ParcelBatcher(Feed(reader, all_of_it, state, shared.ledger.torn))
+
+    # Every other sink.
+
+    def _deliver(self) -> None:
+        config, shared = self.config, self._shared
+        reader = JournalReader(shared.layout)
+        cursor = CursorFile(shared.layout.cursor(config.name))
+        state = begin(
+            config.name,
+            cursor,
+            reader,
+            self._start,
+            known=self._known,
+            seals=config.deliver_seals and config.type != OBJECTS,
+            ledger=shared.ledger,
+            log=shared.log,
+        )
+        progress = Progress(config.name, cursor, shared.states, self.waiting, shared.log)
+        backoff = Backoff(random.random)
+        sink = self._open(progress, backoff)
+        if sink is not None:
+            shared.log.info("delivering", sink=config.name, type=config.type, offset=state.offset)
+            make_pump(config, shared, sink, reader, state, progress, backoff).run()
+        else:
+            progress.end()
+        reader.close()
+
+    def _open(self, progress: Progress, backoff: Backoff) -> Sink | ArchiveSink | None:
+        """Open the sink, as soon as it can be; None where we were told to stop before. With `once`: raises."""
+        while not self.waiting.stop_now:
+            try:
+                return open_sink(self.config, self._shared.context)
+            except (SinkError, UsageError) as error:
+                if self.waiting.once:
+                    raise
+                progress.tell(CONFIG_FAULT, str(error))
+                self.waiting.pause(backoff.next_seconds(None, config_fault=True))
+        return None

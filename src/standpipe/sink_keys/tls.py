@@ -1,0 +1,35 @@
+"""The TLS options, the same for every sink that speaks TLS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from standpipe.config_keys import Key, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TLS_KEYS: tuple[Key, ...] = (
+    Key(
+        "tls.ca",
+        Kind.PATH,
+        "PEM file with the certificates that sign the server's; in place of the system's.",
+        default_text="none; the system's",
+    ),
+    Key("tls.cert", Kind.PATH, "PEM file with our own certificate, and its chain.", default_text="none"),
+    Key("tls.key", Kind.PATH, "PEM file with the key of tls.cert.", default_text="none; looked for in tls.cert"),
+    Key(
+        "tls.server_name",
+        Kind.TEXT,
+        "The name that the server's certificate must have.",
+        default_text="none; the host that is connected to",
+    ),
+    Key("tls.verify", Kind.BOOLEAN, "Whether the server's certificate is verified.", default="true"),
+)
+
+
+def tls_problems(options: Mapping[str, object]) -> list[tuple[str, str, str]]:
+    """Return what is wrong with the TLS options together: (option, message, remedy)."""
+    if options.get("tls.key") and not options.get("tls.cert"):
+        return [("tls.key", "is given without tls.cert", "Give tls.cert, the certificate of this key")]
+    return []

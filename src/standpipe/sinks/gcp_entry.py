@@ -1,0 +1,200 @@
+"""Records as LogEntry objects of Cloud Logging, in the JSON form of the REST API, made by splicing bytes. Pure.
+
+::
+
+    {"timestamp":"<the record's time>","insertId":"<id>","severity":"INFO","labels":{…},
+     "jsonPayload":{"standpipe":{…},…the record's own members…}}
+
+The payload is records.envelope's object: below ``standpipe`` the id, the offset, the length and ``after``; then
+``time type auth request response error`` as Vault wrote them. Google's ops-agent (receiver ``vault_audit``) has the
+same members, without ``time``, which it moves into the entry's timestamp; here it stays as well, so that what was
+written can be read back.
+
+Where a Struct would change the record (gcp_struct), the envelope gets one more member, ``exact``: place and text of each
+number that a double cannot hold; or the whole record goes as text, ``"part":"1/1"`` and ``raw``. A record that is too
+large for one entry goes as several, each with LogEntry.split and a piece of the text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from standpipe.records.envelope import (
+    JOURNAL_LABEL,
+    MOUNT_TYPE_LABEL,
+    NAMESPACE_LABEL,
+    OPERATION_LABEL,
+    TYPE_LABEL,
+    Envelope,
+)
+from standpipe.records.fields import parse_fields
+from standpipe.sinks.base import entry_id
+from standpipe.sinks.gcp_struct import fit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from standpipe.records.framing import Record
+
+ENTRY_BYTES = 240 << 10
+"""Of one entry. Logging's limit is 256 KiB, "approximate … based on internal data sizes" (Cloud Logging, Quotas and
+limits); the difference is for what it adds."""
+
+LABEL_VALUE_BYTES = 1024  # of a label made from a record's member; the payload has all of it. Logging allows 64 KiB
+LABELS_MAX = 64  # of one entry (Quotas and limits)
+LABEL_KEY_BYTES = 512  # likewise; a longer one is cut by Logging
+OWN_LABELS = 5  # the journal's, and four made from members
+ADDED_LABELS_BYTES = 16 << 10  # of all labels that the config adds: they count in the size of every entry
+
+FRAME_BYTES = 128  # of an entry beside its members: names, quotes, the number of a part, LogEntry.split (twice the id)
+
+TIMESTAMP_START = b'{"timestamp":"'
+ENVELOPE_START = b'{"standpipe":{'
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
+_LEADING_TIME = re.compile(rb'[^{]{0,64}\{\s*"time"\s*:\s*"([^"\\]{1,64})"')
+_FIRST_YEAR, _LAST_YEAR = 2, 9998  # Timestamp has the years 1 to 9999 in UTC (timestamp.proto); an offset may shift one
+
+_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+
+
+class EntryEncoder:
+    """Makes the entries of one journal for one sink."""
+
+    def __init__(self, journal_id: str, labels: Mapping[str, str], request_bytes: int) -> None:
+        """Take what is the same for all entries.
+
+        labels: what the config adds; they are sent once a request, like the journal's. request_bytes: what a request
+        gives to each of its entries (log name, resource and labels), which counts in an entry's size.
+        """
+        self._journal_id = journal_id
+        self._envelope = Envelope(journal_id)
+        self._taken = frozenset(labels)
+        self._entry_bytes = ENTRY_BYTES - request_bytes
+        self._labels = lru_cache(maxsize=4096)(self._make_labels)
+
+    def encode(self, record: Record, after: int) -> bytes | tuple[bytes, ...]:
+        """Return the entry of a record; several where it is too large for one."""
+        start, middle = self._members(record)
+        identity = entry_id(record, self._journal_id).encode()
+        room = self._entry_bytes - len(start) - len(middle) - len(identity) - FRAME_BYTES
+        payload = self._object(record, after, room)
+        if payload is not None:
+            return b'%b"insertId":"%b",%b"jsonPayload":%b}' % (start, identity, middle, payload)
+        parts = self._texts(record, after, room)
+        if len(parts) == 1:
+            return b'%b"insertId":"%b",%b"jsonPayload":%b}' % (start, identity, middle, parts[0])
+        count = len(parts)
+        return tuple(
+            b'%b"insertId":"%b.%06d",%b"split":{"uid":"%b","index":%d,"totalSplits":%d},"jsonPayload":%b}'
+            % (start, identity, index, middle, identity, index, count, part)
+            for index, part in enumerate(parts)
+        )
+
+    def _object(self, record: Record, after: int, room: int) -> bytes | None:
+        """Return the payload with the record's own members; None where it has to be text, or does not fit."""
+        body = record.body
+        if len(body) > room:
+            return None
+        payload = self._envelope.object(record, after)
+        if record.torn:  # its text is smaller in a Struct than it is in JSON
+            return payload if len(payload) <= room else None
+        found = fit(body)
+        if not found.whole or len(payload) - len(body) + found.bytes_max > room or (found.exact and record.is_seal):
+            return None
+        if not found.exact:
+            return payload
+        exact = b'%b"exact":%b,' % (ENVELOPE_START, _encode(found.exact).encode())
+        return exact + payload[len(ENVELOPE_START) :] if len(exact) + len(payload) <= room else None
+
+    def _texts(self, record: Record, after: int, room: int) -> tuple[bytes, ...]:
+        """Return payloads with the record's text: in one piece if it fits, otherwise in several."""
+        if len(record.body) > room:
+            return self._envelope.parts(record, after, room)
+        if not record.torn:
+            whole = self._one_text(record, after)
+            if len(whole) <= room:
+                return (whole,)
+        # An object that would fit is cut all the same: as an object it would be too large for Logging, or changed.
+        return self._envelope.parts(record, after, min(room, len(self._envelope.object(record, after)) - 1))
+
+    def _one_text(self, record: Record, after: int) -> bytes:
+        """Return a payload of the envelope and the text of a whole object, a part like any other."""
+        empty = self._envelope.object(replace(record, body=b"{}"), after)
+        envelope = empty.removesuffix(b'"seal":{}}') if record.is_seal else empty[:-1] + b","
+        text = _encode(record.body.decode()).encode()
+        return b'%b"part":"1/1",%b"raw":%b}' % (ENVELOPE_START, envelope[len(ENVELOPE_START) :], text)
+
+    def _members(self, record: Record) -> tuple[bytes, bytes]:
+        """Return an entry's start with its timestamp, and its severity and labels."""
+        if record.is_seal:
+            return _start(_sealed_at(record.body)), b'"severity":"INFO","labels":{"standpipe/kind":"seal"},'
+        if record.torn:
+            return _start(_leading_time(record.body)), b'"severity":"WARNING",'
+        fields = parse_fields(record.body)
+        labels = self._labels(fields.type, fields.operation, fields.mount_type, fields.namespace_path)
+        return _start(fields.time), b'"severity":"%b",%b' % (b"ERROR" if fields.has_error else b"INFO", labels)
+
+    def _make_labels(self, kind: str, operation: str, mount_type: str, namespace: str) -> bytes:
+        own = {TYPE_LABEL: kind, OPERATION_LABEL: operation, MOUNT_TYPE_LABEL: mount_type, NAMESPACE_LABEL: namespace}
+        labels = {key: cut_text(value, LABEL_VALUE_BYTES) for key, value in own.items() if value}
+        kept = {key: value for key, value in labels.items() if key not in self._taken}
+        return b'"labels":%b,' % _encode(kept).encode() if kept else b""
+
+
+def request_labels(journal_id: str, labels: Mapping[str, str]) -> dict[str, str]:
+    """Return the labels that all entries have; one of the config's takes precedence."""
+    return {JOURNAL_LABEL: journal_id, **labels}
+
+
+def label_problem(labels: Mapping[str, str]) -> str:
+    """Return why labels cannot be added; "" where they can."""
+    if len(labels) > LABELS_MAX - OWN_LABELS:
+        return f"{len(labels)} labels are too many: an entry holds {LABELS_MAX}, and {OWN_LABELS} are standpipe's own"
+    if "" in labels:
+        return "a label without a name"
+    if long := next((key for key in labels if len(key.encode()) > LABEL_KEY_BYTES), ""):
+        return f"the name of the label {long[:20]}… is longer than {LABEL_KEY_BYTES} bytes: Cloud Logging would cut it"
+    size = sum(len(key.encode()) + len(value.encode()) for key, value in labels.items())
+    if size > ADDED_LABELS_BYTES:
+        return f"the labels have {size} bytes, which count in every entry's size: at most {ADDED_LABELS_BYTES}"
+    return ""
+
+
+def cut_text(text: str, size: int) -> str:
+    """Return as much of a text as has at most size bytes in UTF-8, whole characters only."""
+    if len(text) * 4 <= size:
+        return text
+    return text.encode()[:size].decode("utf-8", "ignore")
+
+
+def timestamp(text: str | None) -> str:
+    """Return a time if protobuf's JSON form takes it for a Timestamp (RFC 3339, at most 9 digits), otherwise ""."""
+    found = _TIME.fullmatch(text) if text else None
+    if found is None:
+        return ""
+    try:
+        moment = datetime.fromisoformat(found[1] + found[2])
+    except ValueError:
+        return ""
+    return found[0] if _FIRST_YEAR <= moment.year <= _LAST_YEAR else ""
+
+
+def _start(time: str | None) -> bytes:
+    text = timestamp(time)
+    return b'%b%b",' % (TIMESTAMP_START, text.encode("ascii")) if text else b"{"
+
+
+def _sealed_at(body: bytes) -> str:
+    sealed_at = json.loads(body).get("sealed_at")
+    return sealed_at if isinstance(sealed_at, str) else ""
+
+
+def _leading_time(fragment: bytes) -> str:
+    """Return the `time` at the start of a torn record, which Vault writes first."""
+    found = _LEADING_TIME.match(fragment)
+    return found[1].decode("ascii", "replace") if found else ""

@@ -1,0 +1,256 @@
+"""OTLP/HTTP: records as LogRecords in protobuf, to an OpenTelemetry Collector or whatever takes its protocol.
+
+The protocol has no identity for a record and says that a retry may duplicate; so each carries `log.record.uid`, and its
+bytes are the same at every try. https://opentelemetry.io/docs/specs/otlp/
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import zlib
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from standpipe import __version__, preflight
+from standpipe.errors import SinkError
+from standpipe.records.envelope import Envelope
+from standpipe.records.fields import Fields, parse_fields
+from standpipe.sinks import otlp_message as message
+from standpipe.sinks.base import Delivered, Limits, PerRecord, Poison, Retry, Split, Unfit, entry_id
+from standpipe.sinks.http_answer import Response, describe, excerpt, retry_after_seconds
+from standpipe.sinks.http_client import HttpClient
+from standpipe.sinks.otlp_answer import Partial, UnreadableError, partial_success, status_message
+from standpipe.sinks.secret import read_secret
+from standpipe.sinks.timestamp import record_unix_nanoseconds
+from standpipe.sinks.tls import tls_options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from standpipe.config_sinks import SinkConfig
+    from standpipe.preflight import Check, Result
+    from standpipe.records.framing import Record
+    from standpipe.sinks.base import Batch, Context, Outcome
+
+LOGS_PATH = "/v1/logs"
+PROTOBUF = "application/x-protobuf"
+BATCH_RECORDS = 8192  # the largest batch that the Collector's own batch processor makes by default
+LINGER_SECONDS = 0.2
+GZIP = 31  # zlib's window bits for a gzip header, whose time stays 0: the same bytes at every try
+GZIP_LEVEL = 1  # an audit log shrinks to a tenth already; higher levels cost more CPU than all the rest
+ATTRIBUTES_BYTES = 4096  # of room for a part's attributes: ten of them, path and request id cut to the next limit
+ATTRIBUTE_BYTES_MAX = 256  # a longer path or id is in the body alone
+SUCCESS, BAD_REQUEST, TOO_LARGE = 200, 400, 413
+PASSING = frozenset({408, 425, 429, 502, 503, 504})  # the specification names the last four; the others say it
+CONFIG_FAULTS = frozenset({401, 403, 404, 405, 407, 415, 501, 505})
+
+DOWNWARD = {"POD_NAME": "k8s.pod.name", "POD_NAMESPACE": "k8s.namespace.name", "NODE_NAME": "k8s.node.name"}
+"""Environment variables that a pod's manifest fills by the downward API, and the attributes of
+https://opentelemetry.io/docs/specs/semconv/resource/k8s/."""
+
+
+def resource_attributes(config: SinkConfig, context: Context, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the resource's attributes; what comes later takes precedence.
+
+    The defaults, the downward API, OTEL_RESOURCE_ATTRIBUTES (``key=value,…``, values percent-encoded;
+    https://opentelemetry.io/docs/specs/otel/resource/sdk/), the config's `add`, its `service_…`, its `resource`.
+    """
+    found = {"service.name": "vault", "service.instance.id": context.node, "host.name": context.node}
+    found |= {key: environment[name] for name, key in DOWNWARD.items() if environment.get(name)}
+    for pair in environment.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
+        key, equals, value = pair.partition("=")
+        if equals and key.strip():
+            found[key.strip()] = unquote(value.strip())
+    found |= config.labels
+    own = {"service.name": config.text("service_name"), "service.instance.id": config.text("service_instance")}
+    if own["service.name"] == "vault" and found["service.name"] != "vault":
+        own["service.name"] = None  # the default yields to the environment
+    return found | {key: text for key, text in own.items() if text} | dict(config.labels_of("resource"))
+
+
+class OtlpSink:
+    """One receiver of OTLP/HTTP."""
+
+    def __init__(self, config: SinkConfig, context: Context) -> None:
+        """Take the settings; nothing is connected. Raises SinkError for an endpoint that is no URL."""
+        self._config = config
+        self._journal_id = context.journal_id
+        self._journal_attribute = message.text_attribute(b"standpipe.journal", context.journal_id.encode())
+        self._envelope = Envelope(context.journal_id, config.labels)
+        self._as_fields = config.text("body") == "fields"
+        self._in_parts = config.text("oversize") != "dead-letter"
+        self._gzip = config.text("compression") == "gzip"
+        self._known: dict[tuple[bytes, str], bytes] = {}
+        self._resource = message.resource(resource_attributes(config, context, os.environ))
+        self._scope = message.scope("standpipe", __version__)
+        request_bytes = config.number("max_request") or 4 << 20
+        self._batch_bytes = request_bytes - len(self._resource) - len(self._scope) - message.REQUEST_HEAD_BYTES_MAX
+        if self._batch_bytes < 2 * ATTRIBUTES_BYTES:
+            raise SinkError(
+                "The resource attributes leave no room for a record in a request of max_request",
+                "Make max_request larger, or the attributes fewer",
+            )
+        in_flight = config.batch.in_flight or 1
+        self._limits = Limits(self._batch_bytes, BATCH_RECORDS, LINGER_SECONDS, in_flight)
+        seconds = config.seconds("timeout") or 30.0
+        self._client = HttpClient(
+            (config.text("endpoint") or "").rstrip("/"),
+            tls=tls_options(config),
+            timeout_seconds=seconds,
+            connections=in_flight,
+        )
+
+    @property
+    def limits(self) -> Limits:
+        """How much may go at once; a payload is a LogRecord with the tag and length that it has in a request."""
+        return self._limits
+
+    def encode(self, record: Record, after: int) -> bytes | tuple[bytes, ...]:
+        """Return the framed LogRecord, or those of the parts. Raises Unfit. See Sink."""
+        plain = record.torn or record.is_seal
+        fields = Fields() if plain else parse_fields(record.body)
+        whole = self._envelope.object(record, after)
+        framed = self._log_record(record, after, fields, self._body(whole))
+        if len(framed) <= self._batch_bytes:
+            return framed
+        if not self._in_parts:
+            raise Unfit(f"its LogRecord has {len(framed)} bytes, and a request has room for {self._batch_bytes}")
+        parts = self._envelope.parts(record, after, self._batch_bytes - ATTRIBUTES_BYTES)
+        return tuple(
+            self._log_record(record, after, fields, message.text_value(part), f"{number}/{len(parts)}")
+            for number, part in enumerate(parts, start=1)
+        )
+
+    def _body(self, whole: bytes) -> bytes:
+        if self._as_fields:
+            try:
+                return message.json_value(whole)
+            except message.NotExactError:
+                pass  # as text it is exact
+        return message.text_value(whole)
+
+    def _log_record(self, record: Record, after: int, fields: Fields, body: bytes, part: str = "") -> bytes:
+        severity = message.WARN if record.torn else message.ERROR if fields.has_error else message.INFO
+        uid = entry_id(record, self._journal_id)
+        attributes = [
+            message.text_attribute(b"log.record.uid", (f"{uid}-{part}" if part else uid).encode()),
+            self._journal_attribute,
+            message.integer_attribute(b"standpipe.offset", record.offset),
+            message.integer_attribute(b"standpipe.length", record.length),
+        ]
+        if record.is_seal:
+            attributes.append(self._text(b"standpipe.kind", "seal"))
+        else:
+            attributes.append(message.integer_attribute(b"standpipe.after", after))
+        if part:
+            attributes.append(message.text_attribute(b"standpipe.part", part.encode()))
+        attributes += (
+            self._text(b"vault.type", fields.type),
+            self._text(b"vault.request.operation", fields.operation),
+            self._text(b"vault.mount.type", fields.mount_type),
+            self._text(b"vault.mount.point", fields.mount_point),
+            self._text(b"vault.namespace.path", fields.namespace_path),
+            _unique_text(b"vault.request.path", fields.path),
+            _unique_text(b"vault.request.id", fields.request_id),
+        )
+        return message.log_record(record_unix_nanoseconds(record, fields.time), severity, body, attributes)
+
+    def _text(self, key: bytes, text: str) -> bytes:
+        """Return an attribute of which there are few, made once."""
+        if not text:
+            return b""
+        known = self._known.get((key, text))
+        if known is None:
+            known = _unique_text(key, text)
+            if len(self._known) < 1024:  # noqa: PLR2004 - mounts and operations of a large Vault; bounds the memory
+                self._known[key, text] = known
+        return known
+
+    def send(self, batch: Batch) -> Outcome:
+        """Try once to deliver a batch; see Sink."""
+        answer = self._post(message.export_request(self._resource, self._scope, batch.payloads))
+        return answer if isinstance(answer, Retry) else self._outcome(answer, len(batch))
+
+    def _post(self, pieces: list[bytes]) -> Response | Retry:
+        headers = {
+            "Content-Type": PROTOBUF,
+            "User-Agent": f"standpipe/{__version__}",
+            **self._config.labels_of("headers"),
+        }
+        secret = self._config.secret("authorization")
+        secrets: tuple[str, ...] = ()
+        if secret is not None:
+            try:
+                value = read_secret(secret, f"The authorization of sink {self._config.name}")
+            except SinkError as error:
+                return Retry(str(error), config_fault=True)
+            headers[self._config.text("authorization_header") or "Authorization"] = value
+            secrets = (value, value.rpartition(" ")[2])
+        if self._gzip:
+            headers["Content-Encoding"] = "gzip"
+            compressor = zlib.compressobj(GZIP_LEVEL, wbits=GZIP)
+            pieces = [*map(compressor.compress, pieces), compressor.flush()]
+        return self._client.post(pieces, headers, LOGS_PATH, redact=secrets)
+
+    def _outcome(self, answer: Response, count: int) -> Outcome:
+        """Return what an answer means, by the protocol's own table where it differs from HTTP's.
+
+        A 500 is final there: Collectors give it for what will never pass. So is every answer that is not named, and a
+        refused request is halved until the record is found; the pump believes it once another record has passed.
+        """
+        kind = answer.headers.get("content-type", "")
+        if answer.status // 100 == SUCCESS // 100:
+            try:
+                partial = partial_success(answer.body, kind)
+            except UnreadableError as error:
+                return Retry(f"{answer.server} answered {answer.status}, but {error}", config_fault=True)
+            return _rejected(partial, count, answer.server) if partial.rejected else Delivered()
+        why = describe(Response(answer.status, answer.headers, status_message(answer.body, kind), answer.server))
+        if answer.status in PASSING:
+            return Retry(why, retry_after_seconds(answer.headers.get("retry-after", ""), time.time()))
+        if answer.status == TOO_LARGE:
+            return Split(why)
+        if answer.status in CONFIG_FAULTS or answer.status < BAD_REQUEST:
+            return Retry(why, config_fault=True)
+        return Poison(why)
+
+    def checks(self) -> list[Check]:
+        """Return the check that sends an empty request, which delivers nothing."""
+        name = f"sink {self._config.name}: receiver"
+        return [preflight.Check(name, lambda: [self._look(name)])]
+
+    def _look(self, name: str) -> Result:
+        answer = self._post([b""])
+        outcome = answer if isinstance(answer, Retry) else self._outcome(answer, 0)
+        if isinstance(outcome, Delivered):
+            return preflight.ok(name, "takes OTLP logs")
+        why = outcome.why if isinstance(outcome, Retry | Poison | Split) else "an empty request was refused in part"
+        remedy = "Look at endpoint, authorization and the TLS options of this sink, and at the receiver's own log"
+        return preflight.failed(name, why, remedy)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+
+def _unique_text(key: bytes, text: str) -> bytes:
+    value = text.encode()
+    return message.text_attribute(key, value) if 0 < len(value) <= ATTRIBUTE_BYTES_MAX else b""
+
+
+def _rejected(partial: Partial, count: int, server: str) -> PerRecord:
+    """Return the dead letters of a partial success.
+
+    The protocol forbids to try such a request again, and says how many were rejected but not which. So all of them
+    become dead letters: nothing is lost, and the reason says that most may have been taken.
+    """
+    words = excerpt(partial.message.encode())
+    why = f"{server} rejected {partial.rejected} of the {count} records of this request, and does not say which"
+    why += f" ({words})" if words else ""
+    return PerRecord(dict.fromkeys(range(count), Poison(why, certain=True)))
+
+
+def open_sink(config: SinkConfig, context: Context) -> OtlpSink:
+    """Make the sink; see base.SinkType."""
+    return OtlpSink(config, context)

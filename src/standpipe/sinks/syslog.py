@@ -1,0 +1,220 @@
+"""RFC 5424 syslog over TLS (RFC 5425) or TCP with octet counting (RFC 6587).
+
+Syslog has no acknowledgement; sinks.syslog_stream says what can be known all the same. With ``confirm: close`` each
+batch has a connection of its own, and counts as delivered when the receiver closed it in answer to our close: its
+program has read all of it. With ``confirm: kernel`` the connection stays, and a batch counts as delivered when the
+receiver's kernel has it; what the program had not read when it ended is then lost, and only `verify` sees it.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from standpipe.errors import SinkError, UsageError
+from standpipe.preflight import Check, Result, failed, ok, warning
+from standpipe.records.envelope import Envelope
+from standpipe.records.framing import Record
+from standpipe.sink_keys.syslog import KERNEL, KEYS, RAW, TLS, parse_address
+from standpipe.sinks.base import Delivered, Limits, Retry
+from standpipe.sinks.syslog_message import Header, frame
+from standpipe.sinks.syslog_stream import NoCloseError, Stream
+from standpipe.sinks.tls import context as tls_context
+from standpipe.sinks.tls import file_marks, is_lasting, tls_options, words
+from standpipe.units import parse_duration, parse_size
+
+if TYPE_CHECKING:
+    from standpipe.config_sinks import SinkConfig
+    from standpipe.sinks.base import Batch, Context, Outcome
+
+BATCH_BYTES = 256 << 10  # some 130 records: one handshake for each batch costs little then
+BATCH_RECORDS = 10_000
+CLOSE_LINGER_SECONDS = 0.2  # a slow trickle makes five connections a second at most
+FAREWELL_SECONDS = 5.0  # at our own end, for a receiver that does not close: all is delivered, so it is a courtesy
+HIGHEST = 10**20 - 1  # the last offset that has a name: makes the largest envelope
+
+_DEFAULTS = {key.path: key.default for key in KEYS}
+
+
+class SyslogSink:
+    """See the module's docstring."""
+
+    def __init__(self, config: SinkConfig, context: Context) -> None:
+        """Prepare; see sinks.base.SinkType for what is raised."""
+        self._transport = _choice(config, "transport")
+        self._keeps_connection = _choice(config, "confirm") == KERNEL
+        self._raw = _choice(config, "format") == RAW
+        self._address = _address(config, self._transport)
+        self._timeout = config.seconds("timeout") or parse_duration(_DEFAULTS["timeout"] or "")
+        self._message_bytes = config.number("max_message") or parse_size(_DEFAULTS["max_message"] or "")
+        self._header = Header(
+            _choice(config, "facility"),
+            config.text("hostname") or context.node,
+            _choice(config, "app_name"),
+            context.journal_id,
+            config.number("enterprise_number") or None,
+        )
+        self._envelope = Envelope(context.journal_id, config.labels)
+        self._require_room()
+        self._tls_options = tls_options(config)
+        self._tls: ssl.SSLContext | None = None
+        self._tls_marks: object = None
+        if self._transport == TLS:
+            self._tls_context()
+        self._stream: Stream | None = None
+        self._notifies: bool | None = None  # does the receiver answer close_notify with its own? None: not seen yet
+
+    @property
+    def limits(self) -> Limits:
+        """One batch at a time: the order of messages is that of the journal."""
+        linger = 0.0 if self._keeps_connection else CLOSE_LINGER_SECONDS
+        return Limits(batch_bytes=BATCH_BYTES, batch_records=BATCH_RECORDS, linger_seconds=linger)
+
+    def encode(self, record: Record, after: int) -> bytes | tuple[bytes, ...]:
+        """Return the framed message, or one for each part of a record that is larger than max_message."""
+        header = self._header.of(record, after)
+        if self._raw and not (record.torn or record.is_seal) and len(header) + len(record.body) <= self._message_bytes:
+            return frame(header + record.body)
+        whole = self._envelope.object(record, after)
+        if len(header) + len(whole) <= self._message_bytes:
+            return frame(header + whole)
+        parts = self._envelope.parts(record, after, self._message_bytes - len(header))
+        return tuple(frame(header + part) for part in parts)
+
+    def send(self, batch: Batch) -> Outcome:
+        """Send a batch and wait for what `confirm` asks for."""
+        data = b"".join(batch.payloads)
+        try:
+            return self._send_and_keep(data) if self._keeps_connection else self._send_and_close(data)
+        except SinkError as error:  # the certificates' files were renewed and cannot be used now
+            return Retry(str(error), config_fault=True)
+        except OSError as error:
+            return self._retry(error)
+
+    def checks(self) -> list[Check]:
+        """Return the look at the receiver: it connects, greets, and closes; it sends no message."""
+        return [Check(f"syslog receiver {self._where}", self._look)]
+
+    def close(self) -> None:
+        """End the connection in good order, so that nothing in the receiver's buffer is lost by it."""
+        stream, self._stream = self._stream, None
+        if stream is None:
+            return
+        with suppress(OSError):
+            stream.finish(FAREWELL_SECONDS)
+        stream.close()
+
+    @property
+    def _where(self) -> str:
+        host, port = self._address
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def _connect(self) -> Stream:
+        tls = self._tls_context() if self._transport == TLS else None
+        return Stream(self._address, tls, self._tls_options.server_name or self._address[0], self._timeout)
+
+    def _tls_context(self) -> ssl.SSLContext:
+        """Return the context, a new one where a file of it was renewed. Raises SinkError."""
+        marks = file_marks(self._tls_options)
+        if self._tls is None or marks != self._tls_marks:
+            self._tls = tls_context(self._tls_options)
+            self._tls_marks = marks
+        return self._tls
+
+    def _send_and_keep(self, data: bytes) -> Outcome:
+        kept, self._stream = self._stream, None
+        stream = kept or self._connect()
+        try:
+            if kept is None:
+                stream.wait_for_acceptance()
+            stream.check_open()
+            stream.send(data)
+            stream.wait_for_kernel()
+        except OSError as error:
+            told = stream.last_words()
+            stream.close()
+            raise (told or error) from error
+        self._stream = stream
+        return Delivered()
+
+    def _send_and_close(self, data: bytes) -> Outcome:
+        if self._transport == TLS and self._notifies is None:
+            self._notifies = self._exchange(b"")
+        notified = self._exchange(data)
+        if self._notifies and not notified:
+            self._notifies = None  # another program may answer there now
+            return Retry(
+                f"{self._where}: the receiver ended the connection without close_notify, which it sends otherwise: it "
+                "may have refused a message, for instance because its own limit is below max_message"
+            )
+        return Delivered()
+
+    def _exchange(self, data: bytes) -> bool:
+        """Send over a connection of its own and end it in good order; say whether the receiver used close_notify."""
+        stream = self._connect()
+        try:
+            stream.send(data)
+            return stream.finish(self._timeout)
+        except OSError as error:
+            raise (stream.last_words() or error) from error
+        finally:
+            stream.close()
+
+    def _retry(self, error: OSError) -> Retry:
+        """Say what an error of the network means."""
+        if isinstance(error, ssl.SSLError):
+            return Retry(f"{self._where}: {words(error)}", config_fault=is_lasting(error))
+        if isinstance(error, NoCloseError):
+            why = f"{error}; if it never does, only `confirm: kernel` is left"
+            return Retry(f"{self._where}: {why}")
+        if isinstance(error, socket.gaierror):
+            return Retry(f"{self._where}: the name cannot be resolved: {error.strerror}")
+        return Retry(f"{self._where}: {error.strerror or error}")
+
+    def _look(self) -> list[Result]:
+        name = f"syslog receiver {self._where}"
+        try:
+            notified = self._exchange(b"")
+        except NoCloseError as error:
+            if self._keeps_connection:
+                return [ok(name, "it answers")]
+            return [failed(name, str(error), "Set confirm: kernel, and read in docs/sinks/syslog.md what that costs")]
+        except ssl.SSLError as error:
+            return [failed(name, words(error), "Compare tls.ca, tls.cert and tls.server_name with the receiver's own")]
+        except OSError as error:
+            return [failed(name, error.strerror or str(error), "Compare address and transport with the receiver's own")]
+        if self._transport != TLS:
+            remedy = "Use transport: tls where the network is not yours alone"
+            return [warning(name, "it answers, over a connection that is not encrypted", remedy)]
+        how = "" if notified else ", without close_notify: it cannot show that it ended in good order"
+        return [ok(name, f"it answers, and closes when we do{how}")]
+
+    def _require_room(self) -> None:
+        """Raise UsageError where the header and the envelope alone fill a message."""
+        largest = Record(HIGHEST, HIGHEST, b"\x7f" * self._message_bytes, torn=True)
+        try:
+            self.encode(largest, HIGHEST)
+        except UsageError as error:
+            raise UsageError(
+                f"A message of {self._message_bytes} bytes has no room for its header and envelope",
+                "Raise max_message, here and at the receiver, or add fewer labels",
+            ) from error
+
+
+def open_sink(config: SinkConfig, context: Context) -> SyslogSink:
+    """Make the sink; see sinks.base.SinkType."""
+    return SyslogSink(config, context)
+
+
+def _choice(config: SinkConfig, name: str) -> str:
+    return config.text(name) or _DEFAULTS[name] or ""
+
+
+def _address(config: SinkConfig, transport: str) -> tuple[str, int]:
+    try:
+        return parse_address(config.text("address") or "", transport)
+    except ValueError as error:
+        remedy = "Give host:port, for example logs.example.com:6514"
+        raise UsageError(f"The address of the syslog receiver: {error}", remedy) from error
