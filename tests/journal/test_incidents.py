@@ -141,12 +141,36 @@ def test_a_link_is_not_followed(tmp_path: Path, path: str) -> None:
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_only_the_newest_are_read_of_a_huge_file(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a file beyond the limit the newest incidents are read; the line that the limit cuts is not taken for one."""
-    for number in range(10):
+def test_a_full_file_gets_another_name_and_both_are_read(path: str) -> None:
+    """At its limit the file becomes the older one; the one that was older goes; what is read is both, in order."""
+    for number in range(3):
         add(path, number)
-    monkeypatch.setattr(incidents, "READ_BYTES_MAX", os.path.getsize(path) * 35 // 100)
-    assert [7, 8, 9] == offsets(path)
+        assert not incidents.bound(path, limit_bytes=os.path.getsize(path) + 1)
+        assert incidents.bound(path, limit_bytes=os.path.getsize(path))
+        assert not os.path.exists(path)
+    assert [2] == offsets(path)
+    add(path, 3)
+    assert [2, 3] == offsets(path)
+    assert not incidents.bound(path)
+
+
+def test_a_file_that_moves_between_two_looks_is_not_lost(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """keep may give the file its other name while it is read: no incident is missed, and none is there twice."""
+    for number in range(3):
+        add(path, number)
+    real = incidents._read_file
+
+    def read_then_move(name: str) -> bytes:
+        data = real(name)
+        if name == path:
+            incidents.bound(path, limit_bytes=1)
+            add(path, 3)
+        return data
+
+    monkeypatch.setattr(incidents, "_read_file", read_then_move)
+    assert [0, 1, 2] == offsets(path)
+    monkeypatch.undo()
+    assert [0, 1, 2, 3] == offsets(path)
 
 
 def test_the_queue_waits_for_the_disk(path: str) -> None:

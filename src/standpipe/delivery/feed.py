@@ -148,53 +148,62 @@ class Feed:
         return self._offset > self._parcel.offset or bool(self._batch.payloads or self._parcel.unfit)
 
     def _take(self, records: list[Record]) -> None:
-        """Select, encode and put into parcels."""
+        """Select, encode and put into parcels. One loop, with what it needs in locals: it is most of ship's work."""
         wanted = self._wanted
         selection, dropper, encode = wanted.selection, wanted.dropper, wanted.encode
+        batch_bytes, batch_records = self._limits.batch_bytes, self._limits.batch_records
+        overhead = self._limits.record_overhead_bytes
         torn = [record for record in records if record.torn]
         if torn:
             self._tell_torn(torn)
+        batch, parcel, after = self._batch, self._parcel, self._after
         for record in records:
             if selection is not None and not selection.wants(record):
-                self._parcel.filtered += 1
-                self._offset = record.end
+                parcel.filtered += 1
                 continue
             sent = record if dropper is None else dropper.apply(record)
             try:
-                payload = encode(sent, self._after)
+                payload = encode(sent, after)
             except Unfit as unfit:
-                self._parcel.unfit.append((sent, str(unfit)))
-            else:
-                for piece in (payload,) if isinstance(payload, bytes) else payload:
-                    self._put(sent, piece)
-                self._after = record.end
-            self._offset = record.end
-            self._parcel.records += 1
+                parcel.unfit.append((sent, str(unfit)))
+                parcel.records += 1
+                continue
+            for piece in (payload,) if isinstance(payload, bytes) else payload:
+                size = len(piece) + overhead
+                if self._size + size > batch_bytes or len(batch.payloads) >= batch_records:
+                    self._close_before(record, after)
+                    batch, parcel = self._batch, self._parcel
+                batch.records.append(sent)
+                batch.payloads.append(piece)
+                batch.afters.append(after)
+                self._size += size
+            after = record.offset + record.length
+            parcel.records += 1
+        self._after = after
+        if records:
+            self._offset = records[-1].end
+
+    def _close_before(self, record: Record, after: int) -> None:
+        """Close the parcel, if there is something in it, because a record does not fit."""
+        if self._batch.payloads:
+            self._offset = record.offset  # also where a part of it is in this parcel: it counts when all of it is sent
+            self._after = after
+            self._close()
 
     def _take_seal(self, seal: Record) -> None:
         try:
             payload = self._wanted.encode(seal, self._after)
         except Unfit as unfit:
             self._parcel.unfit.append((seal, str(unfit)))
-        else:
-            for piece in (payload,) if isinstance(payload, bytes) else payload:
-                self._put(seal, piece)
+            payload = ()
+        if self._batch.payloads:
+            self._close()
+        for piece in (payload,) if isinstance(payload, bytes) else payload:
+            self._batch.records.append(seal)
+            self._batch.payloads.append(piece)
+            self._batch.afters.append(self._after)
         self._parcel.sealed = seal.end
-        if not self._batch.payloads:
-            self._close()
-
-    def _put(self, record: Record, payload: bytes) -> None:
-        size = len(payload) + self._limits.record_overhead_bytes
-        batch = self._batch
-        if batch.payloads and (
-            self._size + size > self._limits.batch_bytes or len(batch.payloads) >= self._limits.batch_records
-        ):
-            self._close()
-            batch = self._batch
-        batch.records.append(record)
-        batch.payloads.append(payload)
-        batch.afters.append(self._after)
-        self._size += size
+        self._close()
 
     def _close(self) -> None:
         """Give the open parcel away: it ends where the last whole record does."""

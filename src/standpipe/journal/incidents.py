@@ -4,6 +4,9 @@ A line is ``{"time":…,"kind":…,"offset":…,"length":…,"detail":{…}}``. 
 addresses concerned (null where none are). Lines are appended with one write(2) under O_APPEND by capture, keep and
 ship, and fsynced. A torn last line (the volume was full, the power went) is passed over by readers and closed
 by the next append.
+
+The file is bounded: at FILE_BYTES_MAX keep gives it the name incidents.jsonl.1, in place of an older one. What is
+forgotten then is told by the seals still, where it was a gap.
 """
 
 from __future__ import annotations
@@ -14,7 +17,8 @@ import os
 from standpipe.journal.layout import FILE_MODE
 from standpipe.observe.log import utc_text
 
-READ_BYTES_MAX = 64 << 20  # a reader takes the newest 64 MiB, some 300,000 incidents; more is a different problem
+FILE_BYTES_MAX = 32 << 20  # some 150,000 incidents; there may be two such files
+OLDER_SUFFIX = ".1"
 
 
 def format_incident(kind: str, offset: int | None, length: int | None, detail: dict[str, object], now: float) -> bytes:
@@ -39,19 +43,33 @@ def append(path: str, kind: str, offset: int | None, length: int | None, detail:
         os.close(descriptor)
 
 
+def bound(path: str, limit_bytes: int = FILE_BYTES_MAX) -> bool:
+    """Begin a new file where this one has reached its limit; tell whether it had. Raises OSError."""
+    try:
+        if os.stat(path).st_size < limit_bytes:
+            return False
+    except FileNotFoundError:
+        return False
+    os.rename(path, path + OLDER_SUFFIX)
+    return True
+
+
+def _read_file(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
+
+
 def read(path: str) -> list[dict[str, object]]:
     """Return all incidents, oldest first; lines that are not whole are passed over. Raises OSError."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return []
-    try:
-        size = os.fstat(descriptor).st_size
-        data = os.pread(descriptor, READ_BYTES_MAX, max(0, size - READ_BYTES_MAX))
-    finally:
-        os.close(descriptor)
+    newer = _read_file(path)
+    older = _read_file(path + OLDER_SUFFIX)
+    if newer and older.startswith(newer):
+        newer = b""  # it got its other name between the two looks
     found = []
-    for line in data.split(b"\n"):
+    for line in (older + b"\n" + newer).split(b"\n"):
         try:
             entry = json.loads(line)
         except ValueError:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from standpipe.errors import StandpipeError
-from standpipe.journal import cursor, keeping, retention
+from standpipe.journal import cursor, incidents, keeping, retention
+from standpipe.journal.extra_bytes import extra_bytes
 from standpipe.journal.reader import JournalReader
 from standpipe.journal.seal_store import SealStore
 from standpipe.journal.sink_entries import read_entries
@@ -66,6 +67,7 @@ class Keeper:
             ("seal a segment", self._seal),
             ("delete a segment", self._retain),
             ("compress a segment", self._compress),
+            ("bound the incidents", self._bound_incidents),
         ):
             if stopping():
                 break
@@ -109,6 +111,11 @@ class Keeper:
             self._cursors[sink] = 0 if state is None else state.released
         return False
 
+    def _bound_incidents(self, _stopping: Callable[[], bool]) -> bool:
+        if incidents.bound(self._layout.incidents):
+            self._log.warning("the incidents' file is full; a new one was begun", file=self._layout.incidents)
+        return False
+
     def _closed(self) -> list[Segment]:
         """Return every segment but the last: the journal's end is found there, so it must stay as it is."""
         return self._reader.segments[:-1]
@@ -144,7 +151,7 @@ class Keeper:
     # Make room.
 
     def _retain(self, stopping: Callable[[], bool]) -> bool:
-        used = self._reader.file_bytes + _directory_bytes(self._layout.deadletter)
+        used = self._reader.file_bytes + extra_bytes(self._layout)
         volume = os.statvfs(self._layout.segments)
         free = volume.f_bavail * volume.f_frsize
         limits = self._settings.limits
@@ -250,18 +257,3 @@ class Keeper:
             if read and ours and self._seals.get(segment.base) is not None:
                 due.append(segment)
         return due
-
-
-def _directory_bytes(path: str) -> int:
-    """Return the size of all files in a directory; 0 where there is none. Raises OSError."""
-    total = 0
-    try:
-        with os.scandir(path) as entries:
-            for entry in entries:
-                try:
-                    total += entry.stat(follow_symlinks=False).st_size
-                except FileNotFoundError:
-                    continue
-    except FileNotFoundError:
-        return 0
-    return total

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from standpipe.journal.extra_bytes import extra_bytes
 from standpipe.journal.layout import SEGMENT_SUFFIX, Layout, segment_file_name
 from standpipe.journal.writer import FULL_ERRORS
 
@@ -41,10 +42,9 @@ class Room:
         """Return what everything but the current segment takes from the cap. Raises OSError."""
         name = segment_file_name(current.base, SEGMENT_SUFFIX)
         used = 0
-        for directory in (self._layout.segments, self._layout.deadletter):
-            with os.scandir(directory) as entries:
-                used += sum(_size_of(entry) for entry in entries if entry.name != name)
-        return used
+        with os.scandir(self._layout.segments) as entries:
+            used += sum(_size_of(entry) for entry in entries if entry.name != name)
+        return used + extra_bytes(self._layout)
 
     def allowed_end(self, current: Segment) -> int:
         """Return the journal offset at which the cap is reached. Raises OSError."""

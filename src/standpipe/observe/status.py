@@ -18,6 +18,7 @@ from standpipe.errors import JournalError
 from standpipe.journal import boot, identity, incidents, lock
 from standpipe.journal.cursor import read_cursor
 from standpipe.journal.digest import record_time
+from standpipe.journal.extra_bytes import extra_bytes
 from standpipe.journal.layout import ROLES, TEMPORARY_SUFFIX, Layout
 from standpipe.journal.reader import JournalReader
 from standpipe.journal.seal_store import read_seal
@@ -262,10 +263,6 @@ def _names(directory: str) -> list[str]:
         return []
 
 
-def _dead_letter_bytes(layout: Layout) -> int:
-    return sum(os.stat(f"{layout.deadletter}/{name}").st_size for name in _names(layout.deadletter))
-
-
 def gather_status(layout: Layout, now: float) -> Status:
     """Return how a journal is at this moment; now is wall-clock time in seconds.
 
@@ -286,7 +283,7 @@ def gather_status(layout: Layout, now: float) -> Status:
             path=layout.root,
             base=base,
             end=reader.end,
-            bytes=reader.file_bytes + _dead_letter_bytes(layout),
+            bytes=reader.file_bytes + extra_bytes(layout),
             segments=sum(segment.has_data for segment in reader.segments),
             cap=_number(settings, "max_size"),
         )
