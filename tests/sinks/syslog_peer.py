@@ -1,7 +1,7 @@
 """rsyslog and syslog-ng as receivers over TCP and TLS, each in a directory of its own; who signed what for TLS.
 
-Each writes two files: `raw`, the messages as they came, and `parsed`, what it understood: time|host|app|msgid|structured
-data|facility|severity|message. Nothing in them is escaped, and each ends with a newline.
+Each writes two files: `raw`, the messages as they came, and `parsed`, what it understood:
+time|host|app|msgid|structured data|facility|severity|message. Nothing in them is escaped, and each ends with a newline.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import socket
 import subprocess
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import trustme
@@ -21,10 +20,15 @@ from bench.peers import RSYSLOG, Peer, find_peer, how_to_get
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 PATIENCE_SECONDS = 60
 HOST = "127.0.0.1"
-TCP, GNUTLS, OPENSSL = "tcp", "gtls", "ossl"  # how it receives; the names of rsyslog's drivers. syslog-ng has OpenSSL only
+TCP, GNUTLS, OPENSSL = (
+    "tcp",
+    "gtls",
+    "ossl",
+)  # how it receives; the names of rsyslog's drivers. syslog-ng has OpenSSL only
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,12 @@ def _command(peer: Peer, directory: Path) -> list[str]:
     return [peer.program, "-F", "--no-caps", "-f", config, *state, *modules]
 
 
+def _state(path: str) -> str:
+    """Return a thread's state as proc(5) names it."""
+    with open(path, encoding="ascii", errors="replace") as file:
+        return file.read().rpartition(")")[2].split()[0]
+
+
 class Receiver:
     """A real syslog daemon that listens on the loopback."""
 
@@ -176,8 +186,10 @@ class Receiver:
             self._process = None
 
     def freeze(self) -> None:
-        """Stop it where it stands."""
+        """Stop it where it stands, with all its threads."""
         os.kill(self.pid, signal.SIGSTOP)
+        tasks = f"/proc/{self.pid}/task"
+        wait_until(lambda: all(_state(f"{tasks}/{task}/stat") == "T" for task in os.listdir(tasks)), "all threads")
 
     def thaw(self) -> None:
         """Let it go on."""
@@ -201,7 +213,9 @@ class Receiver:
 
     def wait_for(self, count: int) -> None:
         """Wait until it has written so many messages."""
-        wait_until(lambda: min(len(self.raw()), len(self.parsed())) >= count, f"{count} messages: {self.own_messages()}")
+        wait_until(
+            lambda: min(len(self.raw()), len(self.parsed())) >= count, f"{count} messages: {self.own_messages()}"
+        )
 
     def __enter__(self) -> Self:
         """Start."""

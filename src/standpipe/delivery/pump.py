@@ -132,7 +132,7 @@ class Pump:
                 return
             self._retry_at = None
         for flight in self._window:
-            while flight.todo and self._in_air < self._in_flight:
+            while flight.todo and self._in_air < self._in_flight + (1 if self._doubts else 0):
                 self._send(flight, flight.todo.popleft())
 
     def _send(self, flight: Flight, batch: Batch) -> None:

@@ -1,7 +1,7 @@
 """Which sealed segment an archive takes next, found by one look at ``segments/``.
 
 keep seals segments in order, so a segment that holds data and has no seal yet ends the search: what comes after it
-waits for it. A seal that outlived its data is passed over; what was in it is gone, and a later seal names it as dropped.
+waits for it. A seal that outlived its data is passed over; what was in it is gone; a later seal names it as dropped.
 """
 
 from __future__ import annotations

@@ -21,7 +21,6 @@ later one of two.
 """
 
 import json
-import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -48,14 +47,11 @@ COPY_BYTES_MAX = 64 << 10
 CHARACTER_BYTES_MAX = 12  # two escapes, "\ud83d\ude00": the longest form of one character
 
 _QUOTE = ord('"')
+_HIGH_SURROGATES = (r"\ud8", r"\ud9", r"\uda", r"\udb")  # a low one follows: _encode was given whole characters
 
 # All but ASCII is escaped, and so is every control character: no line separator of Unicode can cut a line in two for
 # a reader that splits on those, and nothing can drive a terminal.
 _encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
-
-# As many whole characters of a string that _encode made as there are. Possessive: it never goes back, so it is linear
-# and keeps no memory of what it passed.
-_CHARACTERS = re.compile(r"(?:[^\\]++|\\ud[89ab][0-9a-f]{2}\\u[0-9a-f]{4}|\\u(?!d[89ab])[0-9a-f]{4}|\\[^u])*+")
 
 
 class Envelope:
@@ -207,12 +203,23 @@ def _raw(body: bytes) -> tuple[str, str]:
 
 def _cut_text(text: str, room: int) -> Iterator[str]:
     """Cut what `_raw` made of UTF-8 into pieces of at most room characters, between characters of the original."""
+    escapes = text.replace(r"\\", r"\-")  # as long as before, and now every backslash begins an escape
     start = 0
     while start < len(text):
-        match = _CHARACTERS.match(text, start, start + room)
-        end = match.end() if match else start + room
+        end = start + room
+        while end < len(text):
+            place = escapes.rfind("\\", max(start, end - CHARACTER_BYTES_MAX + 1), end)
+            if place < 0 or place + _escape_length(escapes, place) <= end:
+                break
+            end = place  # perhaps the second half of a surrogate pair: then the first one is found now
         yield text[start:end]
         start = end
+
+
+def _escape_length(text: str, place: int) -> int:
+    if text.startswith(_HIGH_SURROGATES, place):
+        return CHARACTER_BYTES_MAX
+    return 6 if text.startswith("\\u", place) else 2
 
 
 def _cut_base64(text: str, room: int) -> Iterator[str]:

@@ -14,7 +14,7 @@ KEYS: tuple[Key, ...] = (
     Key(
         "format",
         Kind.CHOICE,
-        "Our envelope in front of each record, or each record as Vault wrote it, without seals.",
+        "Our envelope in front of each record, or each record's JSON alone, without seals.",
         default="json",
         choices=("json", "raw"),
     ),

@@ -114,8 +114,9 @@ def _endpoint_problems(options: Mapping[str, object]) -> list[tuple[str, str, st
         return [("endpoint", "is not scheme and host", f"Write {ENDPOINT}, or the address of a private endpoint")]
     if parts.hostname in LOOPBACK:
         return []
+    found = []
     if options.get("auth") == "none":
-        return [("auth", "none would send entries unauthorised", "Leave `auth` out, or use an endpoint on loopback")]
+        found.append(("auth", "none would send entries unauthorised", "Leave it out, or use an endpoint on loopback"))
     if parts.scheme == "http":
-        return [("endpoint", "would show records and tokens to the network", "Write https://")]
-    return []
+        found.append(("endpoint", "would show records and tokens to the network", "Write https://"))
+    return found

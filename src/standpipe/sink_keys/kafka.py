@@ -27,16 +27,16 @@ MAY_NOT: Mapping[str, str] = {
     "message.send.max.retries": "idempotence sets it",
     "delivery.timeout.ms": "`timeout` sets it",
     "message.timeout.ms": "`timeout` sets it",
-    "message.max.bytes": "`max_message` sets it",
-    "batch.size": "`max_message` sets it",
+    "message.max.bytes": "`max_message_size` sets it",
+    "batch.size": "`max_message_size` sets it",
     "bootstrap.servers": "`brokers` sets it",
     "metadata.broker.list": "`brokers` sets it",
     "compression.type": "`compression` sets it",
     "compression.codec": "`compression` sets it",
-    "security.protocol": "`tls.enabled` and `sasl.mechanism` set it",
-    "sasl.mechanism": "it is an option of its own",
-    "sasl.mechanisms": "`sasl.mechanism` sets it",
-    "sasl.username": "`sasl.user` sets it",
+    "security.protocol": "`transport` and `sasl` set it",
+    "sasl.mechanism": "`sasl` sets it",
+    "sasl.mechanisms": "`sasl` sets it",
+    "sasl.username": "`username` sets it",
     "ssl.ca.location": "`tls.ca` sets it",
     "ssl.certificate.location": "`tls.cert` sets it",
     "ssl.key.location": "`tls.key` sets it",
@@ -67,19 +67,25 @@ KEYS: tuple[Key, ...] = (
         default="zstd",
         choices=("zstd", "lz4", "snappy", "gzip", "none"),
     ),
-    Key("tls.enabled", Kind.BOOLEAN, "Whether the brokers are spoken to over TLS.", default="true"),
+    Key(
+        "transport",
+        Kind.CHOICE,
+        "TLS, or TCP, which anybody on the way can read and change.",
+        default="tls",
+        choices=("tls", "tcp"),
+    ),
     *(key for key in TLS_KEYS if key.path != "tls.server_name"),
     Key(
-        "sasl.mechanism",
+        "sasl",
         Kind.CHOICE,
         "How to log in.",
         default="none",
         choices=("none", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
     ),
-    Key("sasl.user", Kind.TEXT, "The name to log in with.", default_text="none"),
-    Key("sasl.password", Kind.SECRET, "The password to log in with.", default_text="none"),
+    Key("username", Kind.TEXT, "The name to log in with.", default_text="none"),
+    Key("password", Kind.SECRET, "The password to log in with.", default_text="none"),
     Key(
-        "max_message",
+        "max_message_size",
         Kind.SIZE,
         "The largest message; a larger record goes in parts. Not above the topic's `max.message.bytes`.",
         default=MESSAGE_SIZE_TEXT,
@@ -106,28 +112,21 @@ EXTRA = "kafka"
 def problems(options: Mapping[str, object]) -> list[tuple[str, str, str]]:
     """Return what only the options together show: (option name, message, remedy)."""
     found = tls_problems(options)
-    mechanism = options.get("sasl.mechanism") or "none"
-    tls = options.get("tls.enabled") is not False
+    mechanism = options.get("sasl") or "none"
+    tls = options.get("transport") != "tcp"
+    login = ("username", "password")
     if mechanism == "none":
-        found += [
-            (name, "is given, but sasl.mechanism is none", "Give sasl.mechanism, such as SCRAM-SHA-512")
-            for name in ("sasl.user", "sasl.password")
-            if options.get(name)
-        ]
+        remedy = "Give sasl, such as SCRAM-SHA-512"
+        found += [(name, "is given, but sasl is none", remedy) for name in login if options.get(name)]
     else:
-        found += [
-            (name, f"is needed for {mechanism}", f"Give {name}, or set sasl.mechanism to none")
-            for name in ("sasl.user", "sasl.password")
-            if not options.get(name)
-        ]
+        remedy = "Give it, or set sasl to none"
+        found += [(name, f"is needed for {mechanism}", remedy) for name in login if not options.get(name)]
     if mechanism == "PLAIN" and not tls:
-        found.append(("sasl.mechanism", "would send the password in the clear", "Use TLS, or a SCRAM mechanism"))
+        found.append(("sasl", "would send the password in the clear", "Use TLS, or a SCRAM mechanism"))
     if not tls:
-        found += [
-            (name, "is given, but tls.enabled is false", "Set tls.enabled to true, or leave it out")
-            for name in ("tls.ca", "tls.cert", "tls.key")
-            if options.get(name)
-        ]
+        remedy = "Set transport to tls, or leave it out"
+        files = ("tls.ca", "tls.cert", "tls.key")
+        found += [(name, "is given, but transport is tcp", remedy) for name in files if options.get(name)]
     return found + _property_problems(options.get("properties"))
 
 
@@ -137,6 +136,6 @@ def _property_problems(properties: object) -> list[tuple[str, str, str]]:
         if name in MAY_NOT:
             found.append(("properties", f"has {name}: {MAY_NOT[name]}", "Leave it out"))
         elif any(part in str(name) for part in NOT_HERE):
-            remedy = "Leave it out; a secret's place is sasl.password, a key's tls.key"
+            remedy = "Leave it out; a secret's place is password, a key's tls.key"
             found.append(("properties", f"has {name}, which holds a secret or is not for a config", remedy))
     return found

@@ -30,6 +30,17 @@ TLS_KEYS: tuple[Key, ...] = (
 
 def tls_problems(options: Mapping[str, object]) -> list[tuple[str, str, str]]:
     """Return what is wrong with the TLS options together: (option, message, remedy)."""
+    found = []
+    if not is_host_name(str(options.get("tls.server_name") or "host")):
+        found.append(("tls.server_name", "is no host name", "Write the name as it stands in the certificate"))
     if options.get("tls.key") and not options.get("tls.cert"):
-        return [("tls.key", "is given without tls.cert", "Give tls.cert, the certificate of this key")]
-    return []
+        found.append(("tls.key", "is given without tls.cert", "Give tls.cert, the certificate of this key"))
+    return found
+
+
+def is_host_name(text: str) -> bool:
+    """Say whether a text can be a server's name in TLS: no label of it is empty or longer than 63 bytes."""
+    try:
+        return bool(text.encode("idna")) and text.isprintable()
+    except UnicodeError:
+        return False

@@ -9,11 +9,13 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 MAX_PORT = 65535
 URL_REMEDY = "Write https://host[:port]/path"
 
+_LABEL = r"[A-Za-z0-9_-]{1,63}"  # RFC 1035 section 2.3.4; names in clusters have `_` as well
 _URL = re.compile(
-    r"(?P<scheme>https?)://(?:(?P<user>[^/?#@]*)@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<scheme>https?)://(?:(?P<user>[^/?#@]*)@)?"
+    rf"(?P<host>\[[0-9A-Fa-f:.]+\]|{_LABEL}(?:\.{_LABEL})*\.?)(?::(?P<port>[0-9]{{1,5}}))?"
     r"(?P<path>/[^?#]*)?(?:\?(?P<query>[^#]*))?(?P<fragment>#.*)?",
     re.IGNORECASE,
-)  # RFC 3986 section 3, for the two schemes; a host name has letters, digits, `-`, `.` and, in clusters, `_`
+)  # RFC 3986 section 3, for the two schemes
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # token, RFC 9110 section 5.6.2
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # field-value, RFC 9110 section 5.5: nothing that ends a line

@@ -81,15 +81,9 @@ class FileSink:
         try:
             status = os.stat(path, follow_symlinks=False)
         except FileNotFoundError:
-            if not os.path.isdir(directory):
-                return failed(name, f"the directory {directory} does not exist", "Create it, and mount it into the pod")
-            if not os.access(directory, os.W_OK | os.X_OK):
-                return failed(name, f"no file can be made in {directory}", "Let standpipe's user write there")
             status = None
-        if status is not None and (kind := kind_of(status.st_mode)):
-            return failed(name, f"{path} is {kind}, no regular file", "Move it away, or correct the sink's path")
-        if status is not None and not os.access(path, os.R_OK | os.W_OK):
-            return failed(name, f"{path} cannot be read and written", "Let standpipe's user read and write it")
+        if why := _refusal(path, directory, status):
+            return failed(name, *why)
         volume = os.statvfs(directory)
         free_bytes = volume.f_bavail * volume.f_frsize
         if volume.f_blocks and free_bytes < ROOM_BYTES:
@@ -100,3 +94,17 @@ class FileSink:
             f"{path} can be appended to; {size_words(free_bytes)} free. Rotate it by renaming, not with copytruncate"
         )
         return ok(name, found)
+
+
+def _refusal(path: str, directory: str, status: os.stat_result | None) -> tuple[str, str] | None:
+    """Return why the file cannot be appended to, and a remedy; status: the file's own, None where there is none yet."""
+    if status is None:
+        if not os.path.isdir(directory):
+            return f"the directory {directory} does not exist", "Create it, and mount it into the pod"
+        if not os.access(directory, os.W_OK | os.X_OK):
+            return f"no file can be made in {directory}", "Let standpipe's user write there"
+    elif kind := kind_of(status.st_mode):
+        return f"{path} is {kind}, no regular file", "Move it away, or correct the sink's path"
+    elif not os.access(path, os.R_OK | os.W_OK):
+        return f"{path} cannot be read and written", "Let standpipe's user read and write it"
+    return None

@@ -19,6 +19,7 @@ from standpipe.sinks.base import Delivered, Limits, Retry, Unfit
 from standpipe.sinks.fluent_connection import Connection
 from standpipe.sinks.fluent_handshake import Login, RefusedError
 from standpipe.sinks.fluent_message import RECORD_BYTES_MAX, EntryEncoder, forward
+from standpipe.sinks.fluent_reply import ProtocolError
 from standpipe.sinks.secret import read_secret
 from standpipe.sinks.tls import context as tls_context
 from standpipe.sinks.tls import file_marks, is_lasting, tls_options, words
@@ -88,13 +89,13 @@ class FluentSink:
         message, chunk = forward(self._tag, batch.payloads, compress=self._compress)
         try:
             return self._deliver(message, chunk.encode("ascii"))
-        except (SinkError, RefusedError, ValueError) as error:
+        except (SinkError, RefusedError, ProtocolError) as error:
             return Retry(f"{self._where}: {error}", config_fault=True)
         except OSError as error:
             return Retry(f"{self._where}: {_reason(error)}", config_fault=is_lasting(error))
 
     def checks(self) -> list[Check]:
-        """Return the look at the server: it connects, shakes hands where there is a key, and closes; it sends nothing."""
+        """Return the look at the server: it connects, shakes hands where there is a key, and sends nothing."""
         return [Check(f"sink {self._config.name}", self._look)]
 
     def close(self) -> None:
@@ -122,7 +123,7 @@ class FluentSink:
                 return Delivered()
             if isinstance(reply, dict) and b"ack" in reply:
                 return Retry(f"{self._where}: the server acknowledges another batch than the one that was sent")
-            raise ValueError("the server answers, but not in the forward protocol")
+            raise ProtocolError("the server answers, but not in the forward protocol")
         finally:
             if acknowledged and self._keepalive and connection.keepalive:
                 self._kept = connection
@@ -166,7 +167,7 @@ class FluentSink:
         name = f"sink {self._config.name}"
         try:
             connection = self._connect()
-        except (RefusedError, ValueError) as error:
+        except (RefusedError, ProtocolError) as error:
             return [failed(name, f"{self._where}: {error}", "Compare address, transport, shared_key and users")]
         except OSError as error:
             remedy = "Compare address, transport and tls with the server's forward input, and see that it runs"

@@ -7,7 +7,7 @@ import ssl
 import time
 
 from standpipe.sinks.fluent_handshake import Login, RefusedError, check_pong, is_helo, is_pong, ping, read_helo
-from standpipe.sinks.fluent_reply import IncompleteError, Reply, read_reply
+from standpipe.sinks.fluent_reply import IncompleteError, ProtocolError, Reply, read_reply
 
 READ_BYTES = 16 << 10  # one TLS record; replies are far smaller
 SEND_BYTES = 256 << 10  # one call's worth: the timeout is for each call, so a slow line that moves is no dead one
@@ -30,12 +30,18 @@ class Connection:
         self._timeout = timeout_seconds
         self._received = b""
         self.keepalive = True
-        self._socket: socket.socket = socket.create_connection(address, timeout_seconds)
+        try:
+            self._socket: socket.socket = socket.create_connection(address, timeout_seconds)
+        except TimeoutError as error:
+            raise TimeoutError(f"no connection within {timeout_seconds:g} s") from error
         try:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             if tls is not None:
                 self._socket = tls.wrap_socket(self._socket, server_hostname=server_name)
+        except TimeoutError as error:
+            self._socket.close()
+            raise TimeoutError(f"no answer to TLS within {timeout_seconds:g} s, as if it spoke TCP alone") from error
         except BaseException:
             self._socket.close()
             raise
@@ -43,12 +49,12 @@ class Connection:
     def shake_hands(self, login: Login, salt: str) -> None:
         """Wait for HELO, send PING, check PONG.
 
-        Raises RefusedError where a person has to look at it, ValueError where the server speaks another protocol.
+        Raises RefusedError where a person has to look at it, ProtocolError where the server speaks another protocol.
         """
         try:
             helo = read_helo(self._read())
         except TimeoutError as error:
-            raise RefusedError("the server sends no HELO: it has no shared key, or wants TLS") from error
+            raise TimeoutError(f"{error}: it sends no HELO, as if it had no shared key or wanted TLS") from error
         self._send(ping(helo, login, salt))
         try:
             reply = self._read()
@@ -71,11 +77,11 @@ class Connection:
     def ask(self, message: bytes) -> Reply:
         """Send a message and return the reply to it.
 
-        Raises RefusedError where the server wants a handshake, ValueError where it speaks another protocol.
+        Raises RefusedError where the server wants a handshake, ProtocolError where it speaks another protocol.
         """
         try:
             self._send(message)
-        except ConnectionError as error:
+        except (ConnectionError, ssl.SSLEOFError) as error:
             reply = self._last_words()
             if reply is None:
                 raise ClosedError("the server closes the connection while we send") from error
@@ -124,8 +130,11 @@ class Connection:
         self._received += piece
 
     def _last_words(self) -> Reply:
-        """Return what the server said before it closed the connection, None for nothing."""
+        """Return what the server said before it closed the connection, None for nothing.
+
+        Raises ssl.SSLError where TLS said why: TLS 1.3 refuses a certificate of ours only after our own first bytes.
+        """
         try:
             return self._read()
-        except (OSError, ValueError):
+        except (ConnectionError, TimeoutError, ssl.SSLEOFError, ProtocolError):
             return None

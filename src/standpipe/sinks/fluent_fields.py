@@ -11,8 +11,12 @@ from __future__ import annotations
 import json
 import math
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 INTEGER_MIN = -(2**63)  # int 64, MessagePack specification, "int format family"
 INTEGER_MAX = 2**64 - 1  # uint 64, the same
@@ -20,6 +24,21 @@ INTEGER_DIGITS = 20  # of INTEGER_MAX, or of INTEGER_MIN with its sign: more nee
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
+
+
+def nests_deeper(members: dict[str, object], levels: int) -> bool:
+    """Tell whether maps and lists stand more than so many levels inside each other; the map itself is the first."""
+    layer: list[object] = [members]
+    while layer:
+        if not levels:
+            return True
+        levels -= 1
+        layer = [child for item in layer for child in _children(item) if isinstance(child, dict | list)]
+    return False
+
+
+def _children(item: object) -> Iterable[object]:
+    return item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
 
 
 def plain_members(text: bytes) -> dict[str, object] | None:

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from standpipe.sinks.fluent_reply import ProtocolError
+
 if TYPE_CHECKING:
     from standpipe.sinks.fluent_reply import Reply
 
@@ -62,14 +64,14 @@ def is_pong(reply: Reply) -> bool:
 
 
 def read_helo(reply: Reply) -> Helo:
-    """Return what a HELO says. Raises ValueError for anything else."""
+    """Return what a HELO says. Raises ProtocolError for anything else."""
     if not (isinstance(reply, list) and is_helo(reply)):
-        raise ValueError("the server's first message is no HELO")
+        raise ProtocolError("the server's first message is no HELO")
     options = reply[1]
     if options is None:
         options = {}
     if not isinstance(options, dict):
-        raise ValueError("the server's HELO has no options")  # noqa: TRY004 - it is the message that is wrong
+        raise ProtocolError("the server's HELO has no options")
     nonce, auth = options.get(b"nonce"), options.get(b"auth")
     return Helo(
         nonce if isinstance(nonce, bytes) else b"",
@@ -88,13 +90,16 @@ def ping(helo: Helo, login: Login, salt: str) -> bytes:
 
 
 def check_pong(reply: Reply, helo: Helo, login: Login, salt: str) -> None:
-    """Raise RefusedError where the server refuses us or does not have the key, ValueError for what is no PONG."""
+    """Raise RefusedError where the server refuses us or does not have the key, ProtocolError for what is no PONG."""
     if not (isinstance(reply, list) and is_pong(reply)):
-        raise ValueError("the server's answer to PING is no PONG")
+        raise ProtocolError("the server's answer to PING is no PONG")
     _, accepted, reason, hostname, digest = reply
     if accepted is not True:
         raise RefusedError(f"the server refuses our PING: {_words(reason)}")
-    expected = _digest(salt, hostname if isinstance(hostname, bytes) else b"", helo.nonce, login.shared_key)
+    name = hostname if isinstance(hostname, bytes) else b""
+    if name == login.hostname.encode():  # or else our own digest, sent back to us, would pass for the server's
+        raise RefusedError("the server has our own name in the handshake; give one of the two another hostname")
+    expected = _digest(salt, name, helo.nonce, login.shared_key)
     if not (isinstance(digest, bytes) and hmac.compare_digest(digest, expected.encode("ascii"))):
         raise RefusedError("the server does not have our shared key: it is another server, or one in between")
 

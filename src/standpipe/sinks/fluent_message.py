@@ -3,15 +3,15 @@
 Forward Protocol Specification v1, https://github.com/fluent/fluentd/wiki/Forward-Protocol-Specification-v1; all of it
 is MessagePack. We send the mode *PackedForward*::
 
-    [tag, bin: entry entry entry …, {"size": number of entries, "chunk": id}]          "compressed": "gzip" where it is
-    entry = [EventTime, record]        EventTime = ext type 0: 4 bytes of seconds, 4 of nanoseconds, big-endian, unsigned
+    [tag, bin: entry entry entry …, {"size": number of entries, "chunk": id}]     and "compressed": "gzip" where it is
+    entry = [EventTime, record]          EventTime = ext type 0: seconds and nanoseconds, 4 bytes each, big-endian
 
-and the server answers ``{"ack": id}`` once it has the chunk in its buffer. The id is made of the entries, so a batch that
-is sent again has the id it had. The record is a map::
+and the server answers ``{"ack": id}`` once it has the chunk in its buffer. The id is made of the entries, so a batch
+that is sent again has the id it had. The record is a map::
 
     {"standpipe": {"id": …, "journal": …, "offset": n, "length": n, "after": n}, …the record's own members…}
     {"standpipe": {…}, …members…, "raw": text}     MessagePack cannot hold some number or repeated member: see below
-    {"standpipe": {…}, "raw": text}                the form `text`; a torn record; a part of a record
+    {"standpipe": {…}, "raw": text}                the form `text`; a torn record; a part; one that nests too deeply
     {"standpipe": {…}, "raw_base64": text}         a torn record that is not UTF-8
     {"standpipe": {…, "kind": "seal"}, "seal": …}  a seal
 
@@ -21,8 +21,8 @@ that has a member ``raw`` or ``standpipe`` itself is sent as text.
 
 from __future__ import annotations
 
-import gzip
 import struct
+import zlib
 from base64 import b64encode
 from dataclasses import replace
 from hashlib import sha256
@@ -32,7 +32,7 @@ import msgspec
 
 from standpipe.records.envelope import Envelope
 from standpipe.records.fields import parse_fields
-from standpipe.sinks.fluent_fields import careful_members, plain_members
+from standpipe.sinks.fluent_fields import careful_members, nests_deeper, plain_members
 from standpipe.sinks.timestamp import NANOSECONDS_IN_SECOND, record_unix_nanoseconds
 
 if TYPE_CHECKING:
@@ -44,13 +44,17 @@ RECORD_BYTES_MAX = 1 << 20
 """Bytes of one entry; a larger record goes in parts. A Fluent Bit chunk holds 2 MB, Fluentd's buffers drop an event
 that is larger than a whole chunk (8 MiB in memory), and what stands behind them often takes 1 MiB a record."""
 
-PART_ROOM_BYTES = (
-    256  # the entry's array and time, and what MessagePack's length prefixes can take beyond JSON's quotes
-)
+NESTING_MAX = 32
+"""Levels of maps and lists in an event. Vault takes up to 500 in a request (max_json_depth); a record that has more
+than these goes as text. With some 100, Fluent Bit acknowledges the batch and throws away the event and all behind it;
+with some 130, Fluentd refuses the batch for ever (Fluent Bit 5.1.1, Fluentd 1.16.11 with msgpack 1.4.2; tried)."""
+
+PART_ROOM_BYTES = 256  # the entry's array and time, and where MessagePack's lengths take more than JSON's quotes
 EVENT_TIME_TYPE = 0  # "EventTime Ext Format"
 SECONDS_MAX = 2**32 - 1  # in 2106; the format has no more
 CHUNK_ID_BYTES = 16  # 128 bits, as the specification suggests
-GZIP_LEVEL = 1  # audit records shrink to a fifth at any level; the higher ones take three times as long
+GZIP_WINDOW_BITS = 16 + 15  # zlib.h, deflateInit2: a gzip header without a time, the largest window
+GZIP_LEVEL = 1  # audit records shrink to a third at any level, and the higher ones take twice as long
 
 _decode = msgspec.json.Decoder().decode
 _pack = msgspec.msgpack.Encoder().encode
@@ -84,17 +88,17 @@ class EntryEncoder:
         if record.torn or record.is_seal:
             return _pack([_event_time(record, ""), _decode(whole)])
         if not self._as_text:
-            entry = self._entry_of_members(record, after, whole)
-            if entry is not None:
+            entry = self._entry_of_members(record, whole)
+            if entry is not None and len(entry) <= self._bytes_max:  # a double takes nine bytes, "0.5" takes three
                 return entry
         return self._entry_of_text(record, after)
 
-    def _entry_of_members(self, record: Record, after: int, whole: bytes) -> bytes | None:
-        """Return the entry with the record's members; None where it has to go as text."""
+    def _entry_of_members(self, record: Record, whole: bytes) -> bytes | None:
+        """Return the entry with the record's members; None where they cannot stand beside ours, or nest too deeply."""
         members = plain_members(whole)
         if members is None:
             return self._entry_of_careful_members(record, whole)
-        if "raw" in members:
+        if "raw" in members or _nests_too_deeply(whole, members):
             return None
         try:
             return _pack([_event_time(record, members.get("time")), members])
@@ -107,12 +111,11 @@ class EntryEncoder:
             own, _ = careful_members(record.body)
         except (ValueError, RecursionError):
             return None
-        if "standpipe" in own or "raw" in own:
+        if "standpipe" in own or "raw" in own or _nests_too_deeply(whole, members):
             return None
         if not exact:
             members["raw"] = record.body.decode()
-        entry = _pack([_event_time(record, members.get("time")), members])
-        return entry if exact or len(entry) <= self._bytes_max else None
+        return _pack([_event_time(record, members.get("time")), members])
 
     def _entry_of_text(self, record: Record, after: int) -> bytes:
         members = _decode(self._envelope.object(replace(record, body=b"{}"), after))
@@ -126,10 +129,15 @@ def forward(tag: str, payloads: Sequence[bytes], *, compress: bool) -> tuple[byt
     chunk = b64encode(sha256(entries).digest()[:CHUNK_ID_BYTES]).decode("ascii")
     option: dict[str, object] = {"size": len(payloads), "chunk": chunk}
     if compress:
-        entries = gzip.compress(entries, GZIP_LEVEL, mtime=0)
+        entries = zlib.compress(entries, GZIP_LEVEL, GZIP_WINDOW_BITS)
         option["compressed"] = "gzip"
     message = b"".join((b"\x93", _pack(tag), _BIN_32(0xC6, len(entries)), entries, _pack(option)))
     return message, chunk
+
+
+def _nests_too_deeply(text: bytes, members: dict[str, object]) -> bool:
+    """Tell whether an event's members nest beyond NESTING_MAX; a text with few brackets need not be looked through."""
+    return text.count(b"{") + text.count(b"[") > NESTING_MAX and nests_deeper(members, NESTING_MAX)
 
 
 def _own_time(record: Record) -> str:

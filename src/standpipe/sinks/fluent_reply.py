@@ -41,21 +41,29 @@ _LENGTHS = {
 _CONSTANTS: dict[int, bool | None] = {0xC0: None, 0xC2: False, 0xC3: True}
 
 
+_FIXED_SHAPES = {0xA0: (0x1F, "bytes"), 0x90: (0x0F, "list"), 0x80: (0x0F, "map")}  # fixstr, fixarray, fixmap
+POSITIVE_FIXINT_END, NEGATIVE_FIXINT_START, BYTE_END = 0x80, 0xE0, 0x100
+
+
 class IncompleteError(Exception):
     """The bytes end inside a value."""
+
+
+class ProtocolError(Exception):
+    """The bytes are not of this protocol; the text says so as the end of a sentence."""
 
 
 def read_reply(data: bytes) -> tuple[Reply, int]:
     """Return the first value and how many bytes it takes.
 
-    Raises IncompleteError where more bytes are needed, ValueError where they can never be a reply.
+    Raises IncompleteError where more bytes are needed, ProtocolError where they can never be a reply.
     """
     reader = _Reader(data)
     try:
         value = reader.value(NESTING_MAX)
     except IncompleteError:
         if len(data) >= REPLY_BYTES_MAX:
-            raise ValueError("the server sends more than a reply of the forward protocol") from None
+            raise ProtocolError("the server sends more than a reply of the forward protocol") from None
         raise
     return value, reader.position
 
@@ -67,10 +75,12 @@ class _Reader:
 
     def value(self, levels: int) -> Reply:
         if not levels:
-            raise ValueError("the server's reply is nested too deeply")
+            raise ProtocolError("the server's reply is nested too deeply")
         first = self._take(1)[0]
-        if first < 0x80 or first >= 0xE0:  # positive and negative fixint
-            return first if first < 0x80 else first - 0x100  # noqa: PLR2004 - the formats' first bytes
+        if first < POSITIVE_FIXINT_END:
+            return first
+        if first >= NEGATIVE_FIXINT_START:
+            return first - BYTE_END
         if first in _CONSTANTS:
             return _CONSTANTS[first]
         if first in _NUMBERS:
@@ -78,20 +88,17 @@ class _Reader:
         return self._group(*self._shape(first), levels - 1)
 
     def _shape(self, first: int) -> tuple[int, str]:
-        if first >> 5 == 0b101:
-            return first & 0x1F, "bytes"  # fixstr
-        if first >> 4 == 0b1001:
-            return first & 0x0F, "list"  # fixarray
-        if first >> 4 == 0b1000:
-            return first & 0x0F, "map"  # fixmap
+        for start, (mask, shape) in _FIXED_SHAPES.items():
+            if start <= first <= start + mask:
+                return first & mask, shape
         if first not in _LENGTHS:
-            raise ValueError("the server's reply is not of the forward protocol")
+            raise ProtocolError("the server's reply is not of the forward protocol")
         form, shape = _LENGTHS[first]
         return int(self._number(form)), shape
 
     def _group(self, count: int, shape: str, levels: int) -> Reply:
         if count > REPLY_BYTES_MAX:
-            raise ValueError("the server sends more than a reply of the forward protocol")
+            raise ProtocolError("the server sends more than a reply of the forward protocol")
         if shape == "bytes":
             return self._take(count)
         if shape == "list":
@@ -100,7 +107,7 @@ class _Reader:
         for _ in range(count):
             key = self.value(levels)
             if not isinstance(key, bytes):
-                raise ValueError("the server's reply is not of the forward protocol")  # noqa: TRY004 - bytes are wrong
+                raise ProtocolError("the server's reply is not of the forward protocol")
             found[key] = self.value(levels)
         return found
 

@@ -33,11 +33,12 @@ if TYPE_CHECKING:
     from standpipe.sinks.base import Batch, Context, Outcome
 
 PATH = "/v2/entries:write"
-REQUEST_BYTES = 9 << 20  # of a whole request; Logging takes 10 MB (Cloud Logging, Quotas and limits)
+REQUEST_BYTES = 9 << 20  # the most of a whole request; Logging takes 10 MB (Cloud Logging, Quotas and limits)
+BATCH_BYTES = 4 << 20  # unless the config asks for more: larger requests are hardly faster, and cost memory
 UNKNOWN_BYTES = 4 << 10  # of a request's head: room for the labels that are learned later
 BATCH_RECORDS = 1000  # Logging names no limit; Google's own Go client sends as many
 LINGER_SECONDS = 1.0
-IN_FLIGHT = 2  # the order of arrival does not matter; each request may hold REQUEST_BYTES of memory twice
+IN_FLIGHT = 2  # the order of arrival does not matter; each request takes its size of memory twice
 
 METADATA_TRIES = 3
 """How often a label that only the metadata server knows is asked for before entries go without it. On GKE the server
@@ -59,6 +60,8 @@ def open_sink(config: SinkConfig, context: Context) -> GcpSink:
         raise UsageError(f"sinks.{config.name}.{option} {message}", remedy)
     if problem := label_problem(config.labels):
         raise UsageError(f"sinks.{config.name}.add cannot be used: {problem}", "Add fewer or shorter labels")
+    if problem := label_problem(config.labels_of("resource.labels")):
+        raise UsageError(f"sinks.{config.name}.resource.labels cannot be used: {problem}", "Give fewer or shorter ones")
     return GcpSink(config, context)
 
 
@@ -90,7 +93,7 @@ class GcpSink:
         self._metadata_tries = METADATA_TRIES
         head_bytes = len(self._make_head("", self._resource)) + UNKNOWN_BYTES
         self._encoder = EntryEncoder(context.journal_id, config.labels, head_bytes)
-        size = min(config.batch.size_bytes or REQUEST_BYTES, REQUEST_BYTES)
+        size = min(config.batch.size_bytes or BATCH_BYTES, REQUEST_BYTES)
         self._limits = Limits(
             batch_bytes=max(size - head_bytes - len(TAIL), 1),
             batch_records=config.batch.records or BATCH_RECORDS,
@@ -120,7 +123,7 @@ class GcpSink:
 
     def checks(self) -> list[preflight.Check]:
         """See sinks.base.Sink. The API is asked with dry_run, which stores nothing."""
-        return [preflight.Check(f"sink {self._name}", self._look)]
+        return [preflight.Check(f"sinks.{self._name}", self._look)]
 
     def close(self) -> None:
         """See sinks.base.Sink."""
@@ -154,24 +157,34 @@ class GcpSink:
         with self._lock:
             if self._head is not None:
                 return self._head
-            if paths := wanted(self._resource):
-                answers = self._metadata.values(paths) if self._metadata_tries else {}
-                if isinstance(answers, Retry):
-                    self._metadata_tries -= 1
-                    return Retry(f"{answers.why} (for the resource's labels {', '.join(paths)})")
-                self._resource = completed(self._resource, answers)
+            if failure := self._ask_metadata():
+                return failure
             project = self._project or self._resource.labels.get("project_id", "") or self._tokens.project
             if not project:
-                return Retry(
-                    "no project is known: set the option `project`, or GOOGLE_CLOUD_PROJECT", config_fault=True
-                )
-            self._resource = completed(self._resource, {"project_id": self._tokens.project or project})
+                words = "no project is known: set the option `project`, or GOOGLE_CLOUD_PROJECT"
+                return Retry(words, config_fault=True)
+            self._resource = completed(self._resource, {"project_id": project})
             self._head = self._make_head(project, self._resource)
             return self._head
 
+    def _ask_metadata(self) -> Retry | None:
+        """Learn the labels that only the metadata server knows; return why not, if it is worth another try."""
+        paths = wanted(self._resource)
+        if set(paths) == {"project_id"} and (self._project or self._tokens.project):
+            return None
+        if not paths or not self._metadata_tries or not self._is_google:
+            return None
+        answers = self._metadata.values(paths)
+        if isinstance(answers, Retry):
+            self._metadata_tries -= 1
+            return Retry(f"{answers.why} (for the resource's labels {', '.join(paths)})")
+        self._resource = completed(self._resource, answers)
+        return None
+
     def _make_head(self, project: str, resource: Resource) -> bytes:
+        name = f"projects/{project}/logs/{quote(self._log, safe='')}"
         return (
-            f'{{"logName":{_encode(f"projects/{project}/logs/{quote(self._log, safe="")}")},"resource":'
+            f'{{"logName":{_encode(name)},"resource":'
             f'{_encode({"type": resource.kind, "labels": resource.labels})},"labels":{_encode(self._labels)}'
             f',"partialSuccess":true,"entries":['
         ).encode("ascii")
@@ -191,8 +204,11 @@ class GcpSink:
         return ""
 
     def _look(self) -> list[preflight.Result]:
-        name = f"sink {self._name}"
+        name = f"sinks.{self._name}"
         answer = self._write([CHECK_ENTRY], dry_run=True)
+        if isinstance(answer, Retry) and self._head is None and self._metadata_tries < METADATA_TRIES:
+            self._metadata_tries = 0  # delivery would ask again and then go without; a person should not wait
+            answer = self._write([CHECK_ENTRY], dry_run=True)
         if isinstance(answer, Retry):
             remedy = "Mend what the message names" if answer.config_fault else "Try again; look at the network's rules"
             return [preflight.failed(name, answer.why, remedy)]

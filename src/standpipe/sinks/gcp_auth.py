@@ -1,9 +1,9 @@
 """Access tokens for Google's APIs: fetched before the old one ends, one try at a time, shared by all senders.
 
 Where the credentials come from, the first that is there (Application Default Credentials,
-https://cloud.google.com/docs/authentication/application-default-credentials): the sink's option `credentials`; the file
-that GOOGLE_APPLICATION_CREDENTIALS names; gcloud's own file; the metadata server. google-auth makes tokens out of files.
-A file is read anew for each token, so a key that was replaced is taken up; the content is never in a message.
+https://cloud.google.com/docs/authentication/application-default-credentials): the sink's option `credentials`; the
+file that GOOGLE_APPLICATION_CREDENTIALS names; gcloud's own file; the metadata server. google-auth makes tokens out of
+files. A file is read anew for each token, so a key that was replaced is taken up; the content is never in a message.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ import os
 import threading
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from google.auth import exceptions, transport
 
 from standpipe.config_sinks import Secret
 from standpipe.errors import SinkError
 from standpipe.sinks.base import Retry
-from standpipe.sinks.gcp_metadata import MetadataServer
 from standpipe.sinks.http_client import HttpClient
 from standpipe.sinks.secret import read_secret
 from standpipe.sinks.tls import TlsOptions
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from google.auth.credentials import Credentials
 
+    from standpipe.sinks.gcp_metadata import MetadataServer
     from standpipe.sinks.http_client import Response
 
 SCOPES = ("https://www.googleapis.com/auth/logging.write",)
@@ -55,7 +55,7 @@ class _Made(Protocol):
     def refresh(self, request: transport.Request) -> None: ...
 
 
-class _Answer(transport.Response):  # type: ignore[misc]
+class _Answer(transport.Response):
     """An answer in google-auth's form."""
 
     def __init__(self, response: Response) -> None:
@@ -74,7 +74,7 @@ class _Answer(transport.Response):  # type: ignore[misc]
         return self._response.body
 
 
-class Transport(transport.Request):  # type: ignore[misc]
+class Transport(transport.Request):
     """google-auth's requests over our HTTP client. `ca`: a PEM file instead of the system's certificates, or None."""
 
     def __init__(self, ca: str | None) -> None:
@@ -93,21 +93,29 @@ class Transport(transport.Request):  # type: ignore[misc]
         try:
             client = HttpClient(url, tls=self._tls, timeout_seconds=timeout or TIMEOUT_SECONDS, connections=1)
         except SinkError as error:
-            raise exceptions.TransportError(error.message) from error
+            raise exceptions.TransportError(error.message) from error  # type: ignore[no-untyped-call]
         try:
             answer = client.request(method, body.encode() if isinstance(body, str) else body or b"", headers or {})
         finally:
             client.close()
         if isinstance(answer, Retry):
-            raise exceptions.TransportError(answer.why, retryable=not answer.config_fault)
+            lasting = answer.config_fault
+            raise exceptions.TransportError(answer.why, retryable=not lasting)  # type: ignore[no-untyped-call]
         return _Answer(answer)
 
 
 class Tokens:
     """The token of one sink."""
 
-    def __init__(self, credentials: Secret | None, ca: str | None, metadata: MetadataServer) -> None:
+    def __init__(
+        self,
+        credentials: Secret | None,
+        ca: str | None,
+        metadata: MetadataServer,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Take where the credentials are; nothing is read or asked before the first `get`."""
+        self._clock = clock
         self._credentials = credentials
         self._transport = Transport(ca)
         self._metadata = metadata
@@ -121,13 +129,13 @@ class Tokens:
     def get(self) -> str | Retry:
         """Return a token that is good now, or why there is none."""
         with self._lock:
-            if time.monotonic() < self._renew_at:
+            if self._clock() < self._renew_at:
                 return self._token
             fresh = self._fetch()
             if isinstance(fresh, Retry):
-                return self._token if time.monotonic() < self._ends_at else fresh
+                return self._token if self._clock() < self._ends_at else fresh
             self._token, seconds = fresh
-            now = time.monotonic()
+            now = self._clock()
             self._ends_at = now + seconds
             self._renew_at = max(self._ends_at - RENEW_BEFORE_SECONDS, now + seconds / 2)
             self._accepted = False
@@ -209,7 +217,8 @@ def _make(info: Mapping[str, object]) -> _Made:
 def _service_account(info: dict[str, object]) -> Credentials:
     from google.oauth2 import service_account  # noqa: PLC0415 - 11 MB, with cryptography
 
-    return service_account.Credentials.from_service_account_info(info, scopes=SCOPES)
+    made = service_account.Credentials.from_service_account_info(info, scopes=SCOPES)  # type: ignore[no-untyped-call]
+    return cast("Credentials", made)
 
 
 def _external_account(info: dict[str, object]) -> Credentials:
@@ -217,21 +226,21 @@ def _external_account(info: dict[str, object]) -> Credentials:
     if isinstance(source, dict) and str(source.get("environment_id", "")).startswith("aws"):
         from google.auth import aws  # noqa: PLC0415
 
-        return aws.Credentials.from_info(info, scopes=SCOPES)
+        return cast("Credentials", aws.Credentials.from_info(info, scopes=SCOPES))  # type: ignore[no-untyped-call]
     from google.auth import identity_pool  # noqa: PLC0415
 
-    return identity_pool.Credentials.from_info(info, scopes=SCOPES)
+    made = identity_pool.Credentials.from_info(info, scopes=SCOPES)  # type: ignore[no-untyped-call]
+    return cast("Credentials", made)
 
 
 def _authorized_user(info: dict[str, object]) -> Credentials:
     from google.oauth2 import credentials  # noqa: PLC0415
 
-    return credentials.Credentials.from_authorized_user_info(info, SCOPES)
+    made = credentials.Credentials.from_authorized_user_info(info, SCOPES)  # type: ignore[no-untyped-call]
+    return cast("Credentials", made)
 
 
 def _failure(error: exceptions.GoogleAuthError) -> Retry:
     """Return a failure in words; the token server's own are kept short, and hold no secret of ours."""
-    network = isinstance(error, exceptions.TransportError)
-    retryable = bool(error.retryable)
     words = str(error.args[0]) if error.args else type(error).__name__
-    return Retry(f"no token from Google: {words[:200]}", config_fault=not retryable and not (network and retryable))
+    return Retry(f"no token from Google: {words[:200]}", config_fault=not error.retryable)

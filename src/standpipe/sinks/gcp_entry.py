@@ -10,17 +10,16 @@ The payload is records.envelope's object: below ``standpipe`` the id, the offset
 same members, without ``time``, which it moves into the entry's timestamp; here it stays as well, so that what was
 written can be read back.
 
-Where a Struct would change the record (gcp_struct), the envelope gets one more member, ``exact``: place and text of each
-number that a double cannot hold; or the whole record goes as text, ``"part":"1/1"`` and ``raw``. A record that is too
-large for one entry goes as several, each with LogEntry.split and a piece of the text.
+Where a Struct would change the record (gcp_struct), the envelope gets one more member, ``exact``: place and text of
+each number that a double cannot hold; or the whole record goes as text, ``"part":"1/1"`` and ``raw``. A record that is
+too large for one entry goes as several, each with LogEntry.split and a piece of the text.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -34,7 +33,8 @@ from standpipe.records.envelope import (
 )
 from standpipe.records.fields import parse_fields
 from standpipe.sinks.base import entry_id
-from standpipe.sinks.gcp_struct import fit
+from standpipe.sinks.gcp_struct import VALUE_OVERHEAD_BYTES, fit
+from standpipe.sinks.timestamp import NANOSECONDS_IN_SECOND, record_unix_nanoseconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,10 +55,6 @@ FRAME_BYTES = 128  # of an entry beside its members: names, quotes, the number o
 
 TIMESTAMP_START = b'{"timestamp":"'
 ENVELOPE_START = b'{"standpipe":{'
-_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
-_LEADING_TIME = re.compile(rb'[^{]{0,64}\{\s*"time"\s*:\s*"([^"\\]{1,64})"')
-_FIRST_YEAR, _LAST_YEAR = 2, 9998  # Timestamp has the years 1 to 9999 in UTC (timestamp.proto); an offset may shift one
-
 _encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
@@ -75,7 +71,7 @@ class EntryEncoder:
         self._envelope = Envelope(journal_id)
         self._taken = frozenset(labels)
         self._entry_bytes = ENTRY_BYTES - request_bytes
-        self._labels = lru_cache(maxsize=4096)(self._make_labels)
+        self._labels = lru_cache(maxsize=1024)(self._make_labels)
 
     def encode(self, record: Record, after: int) -> bytes | tuple[bytes, ...]:
         """Return the entry of a record; several where it is too large for one."""
@@ -104,12 +100,13 @@ class EntryEncoder:
         if record.torn:  # its text is smaller in a Struct than it is in JSON
             return payload if len(payload) <= room else None
         found = fit(body)
-        if not found.whole or len(payload) - len(body) + found.bytes_max > room or (found.exact and record.is_seal):
+        if not found.whole or (found.exact and record.is_seal):
             return None
-        if not found.exact:
-            return payload
-        exact = b'%b"exact":%b,' % (ENVELOPE_START, _encode(found.exact).encode())
-        return exact + payload[len(ENVELOPE_START) :] if len(exact) + len(payload) <= room else None
+        if found.exact:
+            exact = _encode(found.exact).encode()
+            payload = b'%b"exact":%b,%b' % (ENVELOPE_START, exact, payload[len(ENVELOPE_START) :])
+        size = len(payload) - len(body) + found.bytes_max + VALUE_OVERHEAD_BYTES * len(found.exact)
+        return payload if size <= room else None
 
     def _texts(self, record: Record, after: int, room: int) -> tuple[bytes, ...]:
         """Return payloads with the record's text: in one piece if it fits, otherwise in several."""
@@ -132,17 +129,20 @@ class EntryEncoder:
     def _members(self, record: Record) -> tuple[bytes, bytes]:
         """Return an entry's start with its timestamp, and its severity and labels."""
         if record.is_seal:
-            return _start(_sealed_at(record.body)), b'"severity":"INFO","labels":{"standpipe/kind":"seal"},'
+            return _start(record, ""), b'"severity":"INFO","labels":{"standpipe/kind":"seal"},'
         if record.torn:
-            return _start(_leading_time(record.body)), b'"severity":"WARNING",'
+            return _start(record, ""), b'"severity":"WARNING",'
         fields = parse_fields(record.body)
-        labels = self._labels(fields.type, fields.operation, fields.mount_type, fields.namespace_path)
-        return _start(fields.time), b'"severity":"%b",%b' % (b"ERROR" if fields.has_error else b"INFO", labels)
+        kind, operation, mount_type, namespace = (
+            cut_text(text, LABEL_VALUE_BYTES)
+            for text in (fields.type, fields.operation, fields.mount_type, fields.namespace_path)
+        )
+        labels = self._labels(kind, operation, mount_type, namespace)
+        return _start(record, fields.time), b'"severity":"%b",%b' % (b"ERROR" if fields.has_error else b"INFO", labels)
 
     def _make_labels(self, kind: str, operation: str, mount_type: str, namespace: str) -> bytes:
         own = {TYPE_LABEL: kind, OPERATION_LABEL: operation, MOUNT_TYPE_LABEL: mount_type, NAMESPACE_LABEL: namespace}
-        labels = {key: cut_text(value, LABEL_VALUE_BYTES) for key, value in own.items() if value}
-        kept = {key: value for key, value in labels.items() if key not in self._taken}
+        kept = {key: value for key, value in own.items() if value and key not in self._taken}
         return b'"labels":%b,' % _encode(kept).encode() if kept else b""
 
 
@@ -172,29 +172,23 @@ def cut_text(text: str, size: int) -> str:
     return text.encode()[:size].decode("utf-8", "ignore")
 
 
-def timestamp(text: str | None) -> str:
-    """Return a time if protobuf's JSON form takes it for a Timestamp (RFC 3339, at most 9 digits), otherwise ""."""
-    found = _TIME.fullmatch(text) if text else None
-    if found is None:
+def timestamp(record: Record, time: str) -> str:
+    """Return when a record says that it was written, as protobuf's JSON form of a Timestamp; "" where it does not say.
+
+    time: the record's `time` member. A time that protobuf does not take would have the whole request refused.
+    """
+    nanoseconds = record_unix_nanoseconds(record, time)
+    if nanoseconds is None:
         return ""
-    try:
-        moment = datetime.fromisoformat(found[1] + found[2])
-    except ValueError:
-        return ""
-    return found[0] if _FIRST_YEAR <= moment.year <= _LAST_YEAR else ""
+    seconds, rest = divmod(nanoseconds, NANOSECONDS_IN_SECOND)
+    return f"{_second(seconds)}.{rest:09d}Z"
 
 
-def _start(time: str | None) -> bytes:
-    text = timestamp(time)
+@lru_cache(maxsize=64)  # neighbours in a log have the same second
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _start(record: Record, time: str) -> bytes:
+    text = timestamp(record, time)
     return b'%b%b",' % (TIMESTAMP_START, text.encode("ascii")) if text else b"{"
-
-
-def _sealed_at(body: bytes) -> str:
-    sealed_at = json.loads(body).get("sealed_at")
-    return sealed_at if isinstance(sealed_at, str) else ""
-
-
-def _leading_time(fragment: bytes) -> str:
-    """Return the `time` at the start of a torn record, which Vault writes first."""
-    found = _LEADING_TIME.match(fragment)
-    return found[1].decode("ascii", "replace") if found else ""

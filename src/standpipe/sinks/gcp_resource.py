@@ -65,8 +65,8 @@ class Resource:
 def known(kind: str, given: Mapping[str, str], environment: Mapping[str, str], node: str) -> Resource:
     """Return what is known without asking anybody.
 
-    kind: "" for the one that fits: k8s_container within Kubernetes, generic_node elsewhere. given: labels of the config,
-    which win; they may be of any kind of resource. node: the machine's name.
+    kind: "" for the one that fits: k8s_container within Kubernetes, generic_node elsewhere. given: labels of the
+    config, which win; they may be of any kind of resource. node: the machine's name.
     """
     kind = kind or (K8S_CONTAINER if environment.get(IN_KUBERNETES) else GENERIC_NODE)
     labels: dict[str, str] = {}

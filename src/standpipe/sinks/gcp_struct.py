@@ -14,7 +14,6 @@ Vault's own entries pass through Go's float64 and maps, so hardly any record nee
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 from math import isinf
@@ -38,9 +37,12 @@ inner message's (up to 4 bytes each for the sizes that occur), or a number's tag
 
 OWN_KEY = "standpipe"
 
-# Outside strings only. 15 significant digits always survive a double (DBL_DIG of C's float.h); an exponent needs a look.
-_SUSPECT_NUMBER = re.compile(rb"\d[eE]|[\d.]{16}")
-_SPACED = (b'" ', b'"\t', b'"\r', b"\\u0022")  # where they occur, counting `":` does not count the members
+_DIGITS = bytes.maketrans(b"123456789.", b"0000000000")
+_SUSPECT = (b"0e", b"0E", b"0" * 16)
+"""In what is outside strings, with all digits and points made 0: an exponent, or more digits than a double always
+keeps, which is 15 (DBL_DIG of C's float.h)."""
+
+_ESCAPED = (b"\\u0022", b"\\u003a", b"\\u003A")  # a quote, a colon: msgspec writes them in another way
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -75,7 +77,7 @@ def fit(body: bytes) -> Fit:
     outside = _outside(body)
     brackets = outside.count(b"{") + outside.count(b"[")
     bytes_max = len(body) + VALUE_OVERHEAD_BYTES * (brackets + outside.count(b","))
-    if brackets <= NESTING_STRUCT and _SUSPECT_NUMBER.search(outside) is None and _keys_are_unique(body):
+    if brackets <= NESTING_STRUCT and not _has_suspect_number(outside) and _keys_are_unique(body, outside):
         return Fit(whole=True, bytes_max=bytes_max)
     if brackets > NESTING_STRUCT and _depth(outside) > NESTING_STRUCT:
         return Fit(whole=False)
@@ -106,13 +108,20 @@ def _depth(outside: bytes) -> int:
     return min(deepest, NESTING_MAX)
 
 
-def _keys_are_unique(body: bytes) -> bool:
+def _has_suspect_number(outside: bytes) -> bool:
+    digits = outside.translate(_DIGITS)
+    return any(suspect in digits for suspect in _SUSPECT)
+
+
+def _keys_are_unique(body: bytes, outside: bytes) -> bool:
     """Tell cheaply whether no object has a key twice, nor the outermost one ours; False where that is not sure.
 
-    A member begins with `":` behind its key, and a string can hold the same two bytes only behind a backslash. A
-    decoder keeps one member of each key; so if no member went, none was there twice.
+    A decoder keeps one member of each key. So if what it kept, encoded again, has as many `":` as the original, no
+    member went: without whitespace and odd escapes, they stand behind each key, and within strings in both alike.
     """
-    if any(spaced in body for spaced in _SPACED):
+    if b" " in outside or b"\t" in outside or b"\r" in outside:
+        return False
+    if b"\\" in body and any(escape in body for escape in _ESCAPED):
         return False
     try:
         parsed = _decode(body)

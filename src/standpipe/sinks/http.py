@@ -38,6 +38,7 @@ ARRAY_FRAME_BYTES = 2  # the brackets; and each record has one separator, but fo
 GZIP_LEVEL = 1  # see docs/sinks/http.md: higher ones make audit records little smaller and take far longer
 ZSTD_LEVEL = 1
 GZIP_WINDOW_BITS = 31  # 15 for the window and 16 for gzip's own header, in which zlib writes no time of day
+TIMEOUT_SECONDS = 30.0
 LOOPBACK = ("localhost", "127.", "::1")
 
 CONTENT_TYPES = {"lines": "application/x-ndjson", "array": "application/json"}
@@ -67,7 +68,7 @@ class HttpSink:
         self._client = HttpClient(
             config.text("url") or "",
             tls=tls_options(config),
-            timeout_seconds=config.seconds("timeout"),
+            timeout_seconds=config.seconds("timeout") or TIMEOUT_SECONDS,
             connections=self._limits.in_flight,
         )
         self._verified = tls_options(config).verify

@@ -27,6 +27,7 @@ from standpipe.sink_keys.url import URL_REMEDY, Url, header_problem, parse_url
 from standpipe.sinks import http_answer, tls
 from standpipe.sinks.base import Retry
 from standpipe.sinks.http_answer import Response
+from standpipe.sinks.http_pool import make_pool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -45,21 +46,6 @@ SHORTEST_REDACTED = 4  # a shorter secret is no secret, and would blot out ordin
 def http_outcome(response: Response) -> Outcome:
     """Return what an answer means for the batch; see http_answer.outcome."""
     return http_answer.outcome(response, time.time())
-
-
-def _plain_pool(host: str, port: int, connections: int) -> urllib3.HTTPConnectionPool:
-    return urllib3.HTTPConnectionPool(host, port, maxsize=connections, retries=False)
-
-
-def _tls_pool(host: str, port: int, connections: int, options: TlsOptions) -> urllib3.HTTPConnectionPool:
-    return urllib3.HTTPSConnectionPool(
-        host,
-        port,
-        maxsize=connections,
-        retries=False,
-        ssl_context=tls.context(options),
-        server_hostname=options.server_name,
-    )
 
 
 class HttpClient:
@@ -138,12 +124,10 @@ class HttpClient:
 
     def _current_pool(self) -> urllib3.HTTPConnectionPool:
         """Return the pool; a new one where a file of certificates was renewed. Raises SinkError."""
-        secure = self._url.scheme == "https"
-        marks = tls.file_marks(self._tls) if secure else ()
+        marks = tls.file_marks(self._tls) if self._url.scheme == "https" else ()
         with self._lock:
             if self._pool is None or marks != self._marks:
-                place = (self._url.host, self._url.port, self._connections)
-                made = _tls_pool(*place, self._tls) if secure else _plain_pool(*place)
+                made = make_pool(self._url, self._connections, self._tls)
                 if self._pool is not None:
                     self._pool.close()  # closes the idle ones; the others are closed when their request is over
                 self._pool, self._marks = made, marks

@@ -6,7 +6,6 @@ may repeat what the last batch of the one before had written already, with the s
 
 from __future__ import annotations
 
-import logging
 import time
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -14,10 +13,10 @@ from typing import TYPE_CHECKING, cast
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from standpipe import preflight
-from standpipe.errors import SinkError
+from standpipe.errors import SinkError, UsageError
 from standpipe.records.envelope import Envelope
 from standpipe.records.fields import Fields, parse_fields
-from standpipe.sinks.base import Delivered, Limits, PerRecord, Poison, Retry
+from standpipe.sinks.base import Delivered, Limits, PerRecord, Poison, Retry, Unfit
 from standpipe.sinks.kafka_message import MESSAGE_OVERHEAD_BYTES, message_key, pack, unpack
 from standpipe.sinks.kafka_settings import producer_settings
 from standpipe.sinks.secret import read_secret
@@ -57,11 +56,10 @@ CONFIG_FAULTS = frozenset(
     }
 )
 
-Report = KafkaError | None  # None: the brokers have it
+GIVEN_UP = frozenset({KafkaError._MSG_TIMED_OUT, KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})  # noqa: SLF001
+"""What is said of a message that we or librdkafka gave up; the reason is what was said of the connections."""
 
-_log = logging.getLogger("standpipe.sinks.kafka.librdkafka")  # librdkafka writes to stderr where it is given none
-_log.addHandler(logging.NullHandler())
-_log.propagate = False
+Report = KafkaError | None  # None: the brokers have it
 
 
 class KafkaSink:
@@ -74,24 +72,32 @@ class KafkaSink:
         self._envelope = Envelope(context.journal_id, config.labels)
         self._topic = config.text("topic") or ""
         self._timeout_seconds = config.seconds("timeout") or 30.0
-        self._value_bytes_max = (config.number("max_message") or 1_000_000) - MESSAGE_OVERHEAD_BYTES
+        self._value_bytes_max = (config.number("max_message_size") or 1_000_000) - MESSAGE_OVERHEAD_BYTES
         self._producer: Producer | None = None
         self._trouble: KafkaError | None = None
 
     @property
     def limits(self) -> Limits:
         """How much may go at once; one batch at a time, for order."""
-        return Limits(BATCH_BYTES, BATCH_RECORDS, LINGER_SECONDS)
+        batch = self._config.batch
+        return Limits(
+            batch_bytes=batch.size_bytes or BATCH_BYTES,
+            batch_records=batch.records or BATCH_RECORDS,
+            linger_seconds=LINGER_SECONDS if batch.age_seconds is None else batch.age_seconds,
+        )
 
     def encode(self, record: Record, after: int) -> bytes | tuple[bytes, ...]:
-        """Return the payload (see kafka_message), or those of the parts. Raises nothing: every record fits in parts."""
+        """Return the payload (see kafka_message), or those of the parts. Raises Unfit where labels fill a part."""
         fields = Fields() if record.torn or record.is_seal else parse_fields(record.body)
         key = message_key(record, self._journal_id, fields.request_id)
         nanoseconds = record_unix_nanoseconds(record, fields.time)
         value = self._envelope.object(record, after)
         if len(value) <= self._value_bytes_max:
             return pack(key, nanoseconds, value)
-        parts = self._envelope.parts(record, after, self._value_bytes_max)
+        try:
+            parts = self._envelope.parts(record, after, self._value_bytes_max)
+        except UsageError as error:
+            raise Unfit(str(error)) from error
         return tuple(
             pack(key, nanoseconds, part, f"{number}/{len(parts)}") for number, part in enumerate(parts, start=1)
         )
@@ -170,15 +176,15 @@ class KafkaSink:
         return PerRecord(faults)
 
     def _fault(self, error: KafkaError) -> Retry | Poison:
-        why = f"topic {self._topic}: {error.str()}"
         if error.code() in RECORD_FAULTS:
-            return Poison(why, certain=True)
+            return Poison(f"topic {self._topic}: {error.str()}", certain=True)
         trouble = self._trouble
         lasting = error.code() in CONFIG_FAULTS or (trouble is not None and trouble.code() in CONFIG_FAULTS)
-        return Retry(why + self._trouble_words(), config_fault=lasting)
+        words = "the brokers did not acknowledge it in time" if error.code() in GIVEN_UP else error.str()
+        return Retry(f"topic {self._topic}: {words}{self._trouble_words()}", config_fault=lasting)
 
     def _trouble_words(self) -> str:
-        """Return what a message's own report never says, because it only timed out."""
+        """Return what a message's own report never says."""
         return f" ({self._trouble.str()})" if self._trouble is not None else ""
 
     def _is_fatal(self, errors: Iterable[KafkaError]) -> bool:
@@ -191,11 +197,11 @@ class KafkaSink:
         return self._producer
 
     def _new_producer(self) -> Producer:
-        secret = self._config.secret("sasl.password")
+        secret = self._config.secret("password")
         password = read_secret(secret, f"The password of sink {self._config.name}") if secret else None
         settings = producer_settings(self._config, password)
         try:
-            return Producer(settings | {"error_cb": self._take_trouble}, logger=_log)
+            return Producer(settings | {"error_cb": self._take_trouble})
         except KafkaException as error:
             raise SinkError(
                 f"The producer of sink {self._config.name} cannot be made: {error.args[0].str()}",
@@ -225,7 +231,7 @@ class KafkaSink:
     def _look(self, name: str) -> Result:
         self._trouble = None
         producer = self._new_producer()
-        remedy = "Look at brokers, sasl and the TLS options of this sink, and at the brokers' own logs"
+        remedy = "Look at brokers, transport, sasl and the TLS options of this sink, and at the brokers' own logs"
         try:
             # All topics: asking for one by name would make it, where brokers create topics on their own.
             topics = producer.list_topics(timeout=min(self._timeout_seconds, CHECK_SECONDS)).topics

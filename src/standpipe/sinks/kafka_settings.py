@@ -17,7 +17,7 @@ METADATA_PROPAGATION_SECONDS = 5.0  # how long a topic may be unknown before it 
 def producer_settings(config: SinkConfig, password: str | None) -> dict[str, object]:
     """Return the settings, without functions. The promise stands last: nothing in `properties` can undo it."""
     seconds = config.seconds("timeout") or 30.0
-    message_bytes = config.number("max_message") or BATCH_BYTES_MAX
+    message_bytes = config.number("max_message_size") or BATCH_BYTES_MAX
     return {
         "client.id": "standpipe",
         "partitioner": "murmur2_random",  # where a Java producer puts the same key
@@ -29,7 +29,7 @@ def producer_settings(config: SinkConfig, password: str | None) -> dict[str, obj
         "message.max.bytes": message_bytes,
         "batch.size": min(message_bytes, BATCH_BYTES_MAX),
         "message.timeout.ms": int(seconds * 1000),
-        "log_level": 0,
+        "log_level": 0,  # emergencies alone: it would write to stderr
         **_security(config, password),
         "acks": "all",
         "enable.idempotence": True,
@@ -37,12 +37,12 @@ def producer_settings(config: SinkConfig, password: str | None) -> dict[str, obj
 
 
 def _security(config: SinkConfig, password: str | None) -> dict[str, object]:
-    tls = config.options.get("tls.enabled") is not False
-    mechanism = config.text("sasl.mechanism") or "none"
+    tls = config.text("transport") != "tcp"
+    mechanism = config.text("sasl") or "none"
     sasl = mechanism != "none"
     settings: dict[str, object] = {"security.protocol": ("sasl_" if sasl else "") + ("ssl" if tls else "plaintext")}
     if sasl:
-        settings |= {"sasl.mechanism": mechanism, "sasl.username": config.text("sasl.user") or ""}
+        settings |= {"sasl.mechanism": mechanism, "sasl.username": config.text("username") or ""}
         settings |= {"sasl.password": password or ""}
     if not tls:
         return settings

@@ -29,7 +29,7 @@ class DirectoryStore:
     """Files below a directory that exists. One writer a journal: `writer` tells its unfinished files from others'."""
 
     def __init__(self, root: str, writer: str) -> None:
-        self.where = root
+        self.where = f"file://{root}"
         self._root = root
         self._writer = writer
 

@@ -124,7 +124,9 @@ def _open(config: SinkConfig, place: Place, secrets: Mapping[str, str]) -> obsto
     client = _client_options(config, endpoint)
     prefix = place.prefix or None
     if place.scheme == "s3":
-        options |= _given(endpoint=endpoint, region=config.text("region"), conditional_put="etag")
+        # A bucket with object lock takes no object without a checksum.
+        options |= {"conditional_put": "etag", "checksum_algorithm": "SHA256"}
+        options |= _given(endpoint=endpoint, region=config.text("region"))
         return S3Store(place.bucket, prefix=prefix, config=options, client_options=client, retry_config=NO_RETRIES)  # type: ignore[arg-type]
     if place.scheme == "gs":
         options |= _given(base_url=endpoint)

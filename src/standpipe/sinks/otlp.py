@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from standpipe import __version__, preflight
-from standpipe.errors import SinkError
+from standpipe.errors import SinkError, UsageError
 from standpipe.records.envelope import Envelope
 from standpipe.records.fields import Fields, parse_fields
 from standpipe.sinks import otlp_message as message
@@ -39,13 +39,34 @@ BATCH_RECORDS = 8192  # the largest batch that the Collector's own batch process
 LINGER_SECONDS = 0.2
 GZIP = 31  # zlib's window bits for a gzip header, whose time stays 0: the same bytes at every try
 GZIP_LEVEL = 1  # an audit log shrinks to a tenth already; higher levels cost more CPU than all the rest
-ATTRIBUTES_BYTES = 4096  # of room for a part's attributes: ten of them, path and request id cut to the next limit
+ATTRIBUTES_BYTES = 4096  # of room for a part's attributes: thirteen, ten of them texts up to the next limit
 ATTRIBUTE_BYTES_MAX = 256  # a longer path or id is in the body alone
 SUCCESS, BAD_REQUEST, TOO_LARGE = 200, 400, 413
 PASSING = frozenset({408, 425, 429, 502, 503, 504})  # the specification names the last four; the others say it
 CONFIG_FAULTS = frozenset({401, 403, 404, 405, 407, 415, 501, 505})
 
-DOWNWARD = {"POD_NAME": "k8s.pod.name", "POD_NAMESPACE": "k8s.namespace.name", "NODE_NAME": "k8s.node.name"}
+UID = message.TextAttribute("log.record.uid", ATTRIBUTE_BYTES_MAX)
+JOURNAL = message.TextAttribute("standpipe.journal", ATTRIBUTE_BYTES_MAX)
+OFFSET = message.IntegerAttribute("standpipe.offset")
+LENGTH = message.IntegerAttribute("standpipe.length")
+AFTER = message.IntegerAttribute("standpipe.after")
+KIND = message.TextAttribute("standpipe.kind", ATTRIBUTE_BYTES_MAX)
+PART = message.TextAttribute("standpipe.part", ATTRIBUTE_BYTES_MAX)
+TYPE = message.TextAttribute("vault.type", ATTRIBUTE_BYTES_MAX)
+OPERATION = message.TextAttribute("vault.request.operation", ATTRIBUTE_BYTES_MAX)
+PATH = message.TextAttribute("vault.request.path", ATTRIBUTE_BYTES_MAX)
+REQUEST_ID = message.TextAttribute("vault.request.id", ATTRIBUTE_BYTES_MAX)
+MOUNT_TYPE = message.TextAttribute("vault.mount.type", ATTRIBUTE_BYTES_MAX)
+MOUNT_POINT = message.TextAttribute("vault.mount.point", ATTRIBUTE_BYTES_MAX)
+NAMESPACE = message.TextAttribute("vault.namespace.path", ATTRIBUTE_BYTES_MAX)
+
+DOWNWARD = {
+    "POD_NAME": "k8s.pod.name",
+    "POD_NAMESPACE": "k8s.namespace.name",
+    "NODE_NAME": "k8s.node.name",
+    "CONTAINER_NAME": "k8s.container.name",
+    "CLUSTER_NAME": "k8s.cluster.name",
+}
 """Environment variables that a pod's manifest fills by the downward API, and the attributes of
 https://opentelemetry.io/docs/specs/semconv/resource/k8s/."""
 
@@ -76,23 +97,28 @@ class OtlpSink:
         """Take the settings; nothing is connected. Raises SinkError for an endpoint that is no URL."""
         self._config = config
         self._journal_id = context.journal_id
-        self._journal_attribute = message.text_attribute(b"standpipe.journal", context.journal_id.encode())
         self._envelope = Envelope(context.journal_id, config.labels)
         self._as_fields = config.text("body") == "fields"
         self._in_parts = config.text("oversize") != "dead-letter"
         self._gzip = config.text("compression") == "gzip"
-        self._known: dict[tuple[bytes, str], bytes] = {}
+        self._journal = JOURNAL.frame(context.journal_id.encode())
         self._resource = message.resource(resource_attributes(config, context, os.environ))
         self._scope = message.scope("standpipe", __version__)
-        request_bytes = config.number("max_request") or 4 << 20
-        self._batch_bytes = request_bytes - len(self._resource) - len(self._scope) - message.REQUEST_HEAD_BYTES_MAX
-        if self._batch_bytes < 2 * ATTRIBUTES_BYTES:
+        request_bytes = config.number("max_request_size") or 4 << 20
+        self._room = request_bytes - len(self._resource) - len(self._scope) - message.REQUEST_HEAD_BYTES_MAX
+        if self._room < 2 * ATTRIBUTES_BYTES:
             raise SinkError(
-                "The resource attributes leave no room for a record in a request of max_request",
-                "Make max_request larger, or the attributes fewer",
+                "The resource attributes leave no room for a record in a request of max_request_size",
+                "Make max_request_size larger, or the attributes fewer",
             )
-        in_flight = config.batch.in_flight or 1
-        self._limits = Limits(self._batch_bytes, BATCH_RECORDS, LINGER_SECONDS, in_flight)
+        batch = config.batch
+        in_flight = batch.in_flight or 1
+        self._limits = Limits(
+            batch_bytes=min(batch.size_bytes or self._room, self._room),
+            batch_records=batch.records or BATCH_RECORDS,
+            linger_seconds=LINGER_SECONDS if batch.age_seconds is None else batch.age_seconds,
+            in_flight=in_flight,
+        )
         seconds = config.seconds("timeout") or 30.0
         self._client = HttpClient(
             (config.text("endpoint") or "").rstrip("/"),
@@ -112,11 +138,14 @@ class OtlpSink:
         fields = Fields() if plain else parse_fields(record.body)
         whole = self._envelope.object(record, after)
         framed = self._log_record(record, after, fields, self._body(whole))
-        if len(framed) <= self._batch_bytes:
+        if len(framed) <= self._room:
             return framed
         if not self._in_parts:
-            raise Unfit(f"its LogRecord has {len(framed)} bytes, and a request has room for {self._batch_bytes}")
-        parts = self._envelope.parts(record, after, self._batch_bytes - ATTRIBUTES_BYTES)
+            raise Unfit(f"its LogRecord has {len(framed)} bytes, and a request has room for {self._room}")
+        try:
+            parts = self._envelope.parts(record, after, self._room - ATTRIBUTES_BYTES)
+        except UsageError as error:  # more labels than a part holds
+            raise Unfit(str(error)) from error
         return tuple(
             self._log_record(record, after, fields, message.text_value(part), f"{number}/{len(parts)}")
             for number, part in enumerate(parts, start=1)
@@ -133,39 +162,22 @@ class OtlpSink:
     def _log_record(self, record: Record, after: int, fields: Fields, body: bytes, part: str = "") -> bytes:
         severity = message.WARN if record.torn else message.ERROR if fields.has_error else message.INFO
         uid = entry_id(record, self._journal_id)
-        attributes = [
-            message.text_attribute(b"log.record.uid", (f"{uid}-{part}" if part else uid).encode()),
-            self._journal_attribute,
-            message.integer_attribute(b"standpipe.offset", record.offset),
-            message.integer_attribute(b"standpipe.length", record.length),
-        ]
-        if record.is_seal:
-            attributes.append(self._text(b"standpipe.kind", "seal"))
-        else:
-            attributes.append(message.integer_attribute(b"standpipe.after", after))
-        if part:
-            attributes.append(message.text_attribute(b"standpipe.part", part.encode()))
-        attributes += (
-            self._text(b"vault.type", fields.type),
-            self._text(b"vault.request.operation", fields.operation),
-            self._text(b"vault.mount.type", fields.mount_type),
-            self._text(b"vault.mount.point", fields.mount_point),
-            self._text(b"vault.namespace.path", fields.namespace_path),
-            _unique_text(b"vault.request.path", fields.path),
-            _unique_text(b"vault.request.id", fields.request_id),
+        attributes = (
+            UID.frame((f"{uid}-{part}" if part else uid).encode()),
+            self._journal,
+            OFFSET.frame(record.offset),
+            LENGTH.frame(record.length),
+            KIND.frame(b"seal") if record.is_seal else AFTER.frame(after),
+            PART.frame(part.encode()),
+            TYPE.frame(fields.type.encode()),
+            OPERATION.frame(fields.operation.encode()),
+            PATH.frame(fields.path.encode()),
+            REQUEST_ID.frame(fields.request_id.encode()),
+            MOUNT_TYPE.frame(fields.mount_type.encode()),
+            MOUNT_POINT.frame(fields.mount_point.encode()),
+            NAMESPACE.frame(fields.namespace_path.encode()),
         )
         return message.log_record(record_unix_nanoseconds(record, fields.time), severity, body, attributes)
-
-    def _text(self, key: bytes, text: str) -> bytes:
-        """Return an attribute of which there are few, made once."""
-        if not text:
-            return b""
-        known = self._known.get((key, text))
-        if known is None:
-            known = _unique_text(key, text)
-            if len(self._known) < 1024:  # noqa: PLR2004 - mounts and operations of a large Vault; bounds the memory
-                self._known[key, text] = known
-        return known
 
     def send(self, batch: Batch) -> Outcome:
         """Try once to deliver a batch; see Sink."""
@@ -178,15 +190,16 @@ class OtlpSink:
             "User-Agent": f"standpipe/{__version__}",
             **self._config.labels_of("headers"),
         }
-        secret = self._config.secret("authorization")
+        secret = self._config.secret("token")
         secrets: tuple[str, ...] = ()
         if secret is not None:
             try:
-                value = read_secret(secret, f"The authorization of sink {self._config.name}")
+                token = read_secret(secret, f"The token of sink {self._config.name}")
             except SinkError as error:
                 return Retry(str(error), config_fault=True)
-            headers[self._config.text("authorization_header") or "Authorization"] = value
-            secrets = (value, value.rpartition(" ")[2])
+            scheme = self._config.options.get("token_scheme", "Bearer")
+            headers[self._config.text("token_header") or "Authorization"] = f"{scheme} {token}" if scheme else token
+            secrets = (token,)
         if self._gzip:
             headers["Content-Encoding"] = "gzip"
             compressor = zlib.compressobj(GZIP_LEVEL, wbits=GZIP)
@@ -199,14 +212,10 @@ class OtlpSink:
         A 500 is final there: Collectors give it for what will never pass. So is every answer that is not named, and a
         refused request is halved until the record is found; the pump believes it once another record has passed.
         """
-        kind = answer.headers.get("content-type", "")
         if answer.status // 100 == SUCCESS // 100:
-            try:
-                partial = partial_success(answer.body, kind)
-            except UnreadableError as error:
-                return Retry(f"{answer.server} answered {answer.status}, but {error}", config_fault=True)
-            return _rejected(partial, count, answer.server) if partial.rejected else Delivered()
-        why = describe(Response(answer.status, answer.headers, status_message(answer.body, kind), answer.server))
+            return _success(answer, count)
+        words = status_message(answer.body, answer.headers.get("content-type", ""))
+        why = describe(Response(answer.status, answer.headers, words, answer.server))
         if answer.status in PASSING:
             return Retry(why, retry_after_seconds(answer.headers.get("retry-after", ""), time.time()))
         if answer.status == TOO_LARGE:
@@ -226,7 +235,7 @@ class OtlpSink:
         if isinstance(outcome, Delivered):
             return preflight.ok(name, "takes OTLP logs")
         why = outcome.why if isinstance(outcome, Retry | Poison | Split) else "an empty request was refused in part"
-        remedy = "Look at endpoint, authorization and the TLS options of this sink, and at the receiver's own log"
+        remedy = "Look at endpoint, token and the TLS options of this sink, and at the receiver's own log"
         return preflight.failed(name, why, remedy)
 
     def close(self) -> None:
@@ -234,9 +243,14 @@ class OtlpSink:
         self._client.close()
 
 
-def _unique_text(key: bytes, text: str) -> bytes:
-    value = text.encode()
-    return message.text_attribute(key, value) if 0 < len(value) <= ATTRIBUTE_BYTES_MAX else b""
+def _success(answer: Response, count: int) -> Outcome:
+    try:
+        partial = partial_success(answer.body, answer.headers.get("content-type", ""))
+    except UnreadableError as error:
+        return Retry(f"{answer.server} answered {answer.status}, but {error}", config_fault=True)
+    if partial.rejected:
+        return _rejected(partial, count, answer.server)
+    return Delivered(excerpt(partial.message.encode()))  # taken, with a warning
 
 
 def _rejected(partial: Partial, count: int, server: str) -> PerRecord:

@@ -27,6 +27,8 @@ INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 REQUEST_HEAD_BYTES_MAX = 5 * 3
 """Tags and lengths of the request, the resource's logs and the scope's: up to 256 MiB each, five bytes are enough."""
 
+VARINT_BYTES_MAX = 10  # of 64 bits in digits of 7
+
 _ONE_BYTE = [bytes((number,)) for number in range(128)]
 _FIXED_64 = struct.Struct("<Q").pack
 _DOUBLE = struct.Struct("<d").pack
@@ -68,32 +70,59 @@ def _field(tag: bytes, content: bytes) -> bytes:
     return b"".join((tag, varint(len(content)), content))
 
 
+def _name(key: str) -> bytes:
+    return _field(b"\x0a", key.encode()) if key else b""  # proto3 does not write an empty text
+
+
 def text_value(text: bytes) -> bytes:
     """Return an AnyValue that is a string. text: UTF-8."""
     return b"".join((b"\x0a", varint(len(text)), text))
 
 
-def text_attribute(key: bytes, text: bytes) -> bytes:
-    """Return an attribute of a LogRecord, framed, whose value is a string."""
-    value = text_value(text)
-    pair = b"".join((b"\x0a", varint(len(key)), key, b"\x12", varint(len(value)), value))
-    return b"".join((b"\x32", varint(len(pair)), pair))
+class TextAttribute:
+    """One attribute of LogRecords whose value is a string; all that comes before the string is made once per length."""
+
+    __slots__ = ("_heads",)
+
+    def __init__(self, key: str, bytes_max: int) -> None:
+        """bytes_max: the longest string."""
+        name = _name(key)
+        self._heads = [_attribute_head(name, b"\x0a" + varint(length), length) for length in range(bytes_max + 1)]
+
+    def frame(self, text: bytes) -> bytes:
+        """Return the attribute, framed as a field of LogRecord; nothing for an empty text, or one that is too long."""
+        return self._heads[len(text)] + text if 0 < len(text) < len(self._heads) else b""
 
 
-def integer_attribute(key: bytes, number: int) -> bytes:
-    """Return an attribute of a LogRecord, framed, whose value is an integer of 64 bits."""
-    value = varint(number)
-    pair = b"".join((b"\x0a", varint(len(key)), key, b"\x12", varint(len(value) + 1), b"\x18", value))
-    return b"".join((b"\x32", varint(len(pair)), pair))
+class IntegerAttribute:
+    """One attribute of LogRecords whose value is an integer of 64 bits."""
+
+    __slots__ = ("_heads",)
+
+    def __init__(self, key: str) -> None:
+        name = _name(key)
+        self._heads = [_attribute_head(name, b"\x18", digits) for digits in range(VARINT_BYTES_MAX + 1)]
+
+    def frame(self, number: int) -> bytes:
+        """Return the attribute, framed as a field of LogRecord."""
+        value = varint(number)
+        return self._heads[len(value)] + value
+
+
+def _attribute_head(name: bytes, value_head: bytes, value_bytes: int) -> bytes:
+    """Return the bytes of an attribute before the last value_bytes of it."""
+    any_value_length = varint(len(value_head) + value_bytes)
+    length = len(name) + 1 + len(any_value_length) + len(value_head) + value_bytes
+    return b"".join((b"\x32", varint(length), name, b"\x12", any_value_length, value_head))
 
 
 def log_record(time: int | None, severity: Severity, body: bytes, attributes: Iterable[bytes]) -> bytes:
     """Return a LogRecord, framed as a field of ScopeLogs.
 
-    time: nanoseconds since 1970 or None; it is the observed time as well, because a clock's would make the bytes differ
-    from one try to the next. body: an AnyValue. attributes: framed.
+    time: nanoseconds since 1970, None for none; it is the observed time as well, because a clock's would make the bytes
+    differ from one try to the next. body: an AnyValue. attributes: framed.
     """
-    stamp = b"" if time is None else _FIXED_64(time)
+    stamp = _FIXED_64(time) if time else b""
     message = b"".join(
         (
             b"\x09" + stamp if stamp else b"",
@@ -111,7 +140,7 @@ def log_record(time: int | None, severity: Severity, body: bytes, attributes: It
 def resource(attributes: Mapping[str, str]) -> bytes:
     """Return a Resource, framed as a field of ResourceLogs, its attributes in order of their names."""
     pairs = [
-        _field(b"\x0a", _field(b"\x0a", key.encode()) + _field(b"\x12", text_value(attributes[key].encode())))
+        _field(b"\x0a", _name(key) + _field(b"\x12", text_value(attributes[key].encode())))
         for key in sorted(attributes)
     ]
     return _field(b"\x0a", b"".join(pairs))
@@ -196,10 +225,7 @@ def _container(value: object, depth: int) -> bytes:
     if isinstance(value, _Members):
         if len({key for key, _ in value}) < len(value):
             raise NotExactError("has a key twice")
-        pairs = [
-            _field(b"\x0a", _field(b"\x0a", key.encode()) + _field(b"\x12", _any_value(member, depth + 1)))
-            for key, member in value
-        ]
+        pairs = [_field(b"\x0a", _name(key) + _field(b"\x12", _any_value(member, depth + 1))) for key, member in value]
         return _field(b"\x32", b"".join(pairs))
     items = value if isinstance(value, list) else []
     return _field(b"\x2a", b"".join(_field(b"\x0a", _any_value(item, depth + 1)) for item in items))

@@ -17,13 +17,12 @@ from standpipe.errors import SinkError, UsageError
 from standpipe.preflight import Check, Result, failed, ok, warning
 from standpipe.records.envelope import Envelope
 from standpipe.records.framing import Record
-from standpipe.sink_keys.syslog import KERNEL, KEYS, RAW, TLS, parse_address
+from standpipe.sink_keys.syslog import KERNEL, RAW, TLS, parse_address
 from standpipe.sinks.base import Delivered, Limits, Retry
 from standpipe.sinks.syslog_message import Header, frame
 from standpipe.sinks.syslog_stream import NoCloseError, Stream
 from standpipe.sinks.tls import context as tls_context
 from standpipe.sinks.tls import file_marks, is_lasting, tls_options, words
-from standpipe.units import parse_duration, parse_size
 
 if TYPE_CHECKING:
     from standpipe.config_sinks import SinkConfig
@@ -35,24 +34,22 @@ CLOSE_LINGER_SECONDS = 0.2  # a slow trickle makes five connections a second at 
 FAREWELL_SECONDS = 5.0  # at our own end, for a receiver that does not close: all is delivered, so it is a courtesy
 HIGHEST = 10**20 - 1  # the last offset that has a name: makes the largest envelope
 
-_DEFAULTS = {key.path: key.default for key in KEYS}
-
 
 class SyslogSink:
     """See the module's docstring."""
 
     def __init__(self, config: SinkConfig, context: Context) -> None:
         """Prepare; see sinks.base.SinkType for what is raised."""
-        self._transport = _choice(config, "transport")
-        self._keeps_connection = _choice(config, "confirm") == KERNEL
-        self._raw = _choice(config, "format") == RAW
+        self._transport = config.text("transport") or TLS
+        self._keeps_connection = config.text("confirm") == KERNEL
+        self._raw = config.text("format") == RAW
         self._address = _address(config, self._transport)
-        self._timeout = config.seconds("timeout") or parse_duration(_DEFAULTS["timeout"] or "")
-        self._message_bytes = config.number("max_message") or parse_size(_DEFAULTS["max_message"] or "")
+        self._timeout = config.seconds("timeout")
+        self._message_bytes = config.number("max_message")
         self._header = Header(
-            _choice(config, "facility"),
+            config.text("facility") or "",
             config.text("hostname") or context.node,
-            _choice(config, "app_name"),
+            config.text("app_name") or "",
             context.journal_id,
             config.number("enterprise_number") or None,
         )
@@ -75,7 +72,11 @@ class SyslogSink:
     def encode(self, record: Record, after: int) -> bytes | tuple[bytes, ...]:
         """Return the framed message, or one for each part of a record that is larger than max_message."""
         header = self._header.of(record, after)
-        if self._raw and not (record.torn or record.is_seal) and len(header) + len(record.body) <= self._message_bytes:
+        if (
+            self._raw
+            and not (record.torn or record.is_seal or record.dropped)
+            and len(header) + len(record.body) <= self._message_bytes
+        ):
             return frame(header + record.body)
         whole = self._envelope.object(record, after)
         if len(header) + len(whole) <= self._message_bytes:
@@ -142,20 +143,28 @@ class SyslogSink:
     def _send_and_close(self, data: bytes) -> Outcome:
         if self._transport == TLS and self._notifies is None:
             self._notifies = self._exchange(b"")
+        usual, self._notifies = self._notifies, None  # after a failure another program may answer there
         notified = self._exchange(data)
-        if self._notifies and not notified:
-            self._notifies = None  # another program may answer there now
+        if usual and not notified:
             return Retry(
                 f"{self._where}: the receiver ended the connection without close_notify, which it sends otherwise: it "
                 "may have refused a message, for instance because its own limit is below max_message"
             )
+        self._notifies = usual
         return Delivered()
 
     def _exchange(self, data: bytes) -> bool:
-        """Send over a connection of its own and end it in good order; say whether the receiver used close_notify."""
+        """Send over a connection of its own and end it in good order; say whether the receiver used close_notify.
+
+        Without data it waits to be refused: as long as there is nothing from us that the receiver did not read, its
+        reason reaches us before its reset.
+        """
         stream = self._connect()
         try:
-            stream.send(data)
+            if data:
+                stream.send(data)
+            else:
+                stream.wait_for_acceptance()
             return stream.finish(self._timeout)
         except OSError as error:
             raise (stream.last_words() or error) from error
@@ -176,20 +185,20 @@ class SyslogSink:
     def _look(self) -> list[Result]:
         name = f"syslog receiver {self._where}"
         try:
-            notified = self._exchange(b"")
+            how = ", and closes when we do" if self._exchange(b"") else ", and closes when we do, without close_notify"
         except NoCloseError as error:
-            if self._keeps_connection:
-                return [ok(name, "it answers")]
-            return [failed(name, str(error), "Set confirm: kernel, and read in docs/sinks/syslog.md what that costs")]
+            if not self._keeps_connection:
+                remedy = "Set confirm: kernel, and read in docs/sinks/syslog.md what that costs"
+                return [failed(name, str(error), remedy)]
+            how = ""
         except ssl.SSLError as error:
             return [failed(name, words(error), "Compare tls.ca, tls.cert and tls.server_name with the receiver's own")]
         except OSError as error:
             return [failed(name, error.strerror or str(error), "Compare address and transport with the receiver's own")]
-        if self._transport != TLS:
-            remedy = "Use transport: tls where the network is not yours alone"
-            return [warning(name, "it answers, over a connection that is not encrypted", remedy)]
-        how = "" if notified else ", without close_notify: it cannot show that it ended in good order"
-        return [ok(name, f"it answers, and closes when we do{how}")]
+        if self._transport == TLS:
+            return [ok(name, f"it answers{how}")]
+        remedy = "Use transport: tls where the network is not yours alone"
+        return [warning(name, "it answers, over a connection that is not encrypted", remedy)]
 
     def _require_room(self) -> None:
         """Raise UsageError where the header and the envelope alone fill a message."""
@@ -206,10 +215,6 @@ class SyslogSink:
 def open_sink(config: SinkConfig, context: Context) -> SyslogSink:
     """Make the sink; see sinks.base.SinkType."""
     return SyslogSink(config, context)
-
-
-def _choice(config: SinkConfig, name: str) -> str:
-    return config.text(name) or _DEFAULTS[name] or ""
 
 
 def _address(config: SinkConfig, transport: str) -> tuple[str, int]:

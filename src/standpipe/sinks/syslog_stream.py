@@ -14,7 +14,9 @@ The socket never blocks; every wait ends `timeout_seconds` after the last progre
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import os
 import select
 import socket
 import ssl
@@ -46,6 +48,12 @@ class NoCloseError(TimeoutError):
     """The peer has all bytes and does not close in answer to our close."""
 
 
+def _refuse_itself(connection: socket.socket) -> None:
+    """Raise where TCP connected a local port to itself, for nobody listens there: we would confirm our own batch."""
+    if connection.getsockname() == connection.getpeername():
+        raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+
+
 class Stream:
     """A connection that is open. Every method may raise OSError: TimeoutError, ConnectionError, ssl.SSLError."""
 
@@ -58,6 +66,7 @@ class Stream:
         self._socket: socket.socket = plain
         self._tls: ssl.SSLSocket | None = None
         try:
+            _refuse_itself(plain)
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             if tls is not None:
@@ -112,19 +121,7 @@ class Stream:
 
     def wait_for_kernel(self) -> None:
         """Wait until the peer's kernel has acknowledged all, and see that the peer has not closed."""
-        pause = FIRST_LOOK_SECONDS
-        left = self.unacknowledged_bytes()
-        deadline = time.monotonic() + self._timeout
-        while left:
-            self.check_open()
-            self._poll(0, pause)
-            pause = min(2 * pause, LAST_LOOK_SECONDS)
-            now_left = self.unacknowledged_bytes()
-            if now_left < left:
-                deadline = time.monotonic() + self._timeout
-            elif time.monotonic() > deadline:
-                raise TimeoutError(f"the receiver has acknowledged nothing for {self._timeout:g} seconds")
-            left = now_left
+        self._wait_for_acknowledgement(self.check_open)
         self.check_open()
 
     def finish(self, patience_seconds: float) -> bool:
@@ -132,17 +129,20 @@ class Stream:
 
         When this returns, the receiving program has read every byte. Over TCP the answer is False.
         """
-        self.wait_for_kernel()
-        notified = self._tls is not None and self._now(self._tls.unwrap) is not None
+        self.check_open()
+        notified = self._tls is not None and self._end_tls(self._tls)
         socket.socket.shutdown(self._socket, socket.SHUT_WR)  # the socket's own: SSLSocket's would forget TLS
-        deadline = time.monotonic() + patience_seconds
-        if self._tls is not None and not notified:
-            notified = self._wait_for_notify(self._tls, deadline)
+        if self._tls is not None and notified is None:
+            notified = self._wait_for_notify(self._tls, patience_seconds)
         while True:
-            self._await_answer(deadline)
+            self._await_answer(patience_seconds)
             data = self._now(lambda: socket.socket.recv(self._socket, READ_BYTES))
             if data == b"":
-                return notified
+                break
+        # A peer that closed too early answers our last bytes with a reset, which comes after its FIN.
+        self._wait_for_acknowledgement(self._check_error)
+        self._check_error()
+        return bool(notified)
 
     def last_words(self) -> ssl.SSLError | None:
         """Return the alert with which a peer broke the connection, where it sent one: the reason that errno hides."""
@@ -164,19 +164,54 @@ class Stream:
             self._discard()
         self._socket.close()
 
-    def _wait_for_notify(self, tls: ssl.SSLSocket, deadline: float) -> bool:
+    def _wait_for_acknowledgement(self, check: Callable[[], None]) -> None:
+        pause = FIRST_LOOK_SECONDS
+        left = self.unacknowledged_bytes()
+        deadline = time.monotonic() + self._timeout
+        while left:
+            check()
+            self._poll(0, pause)
+            pause = min(2 * pause, LAST_LOOK_SECONDS)
+            now_left = self.unacknowledged_bytes()
+            if now_left < left:
+                deadline = time.monotonic() + self._timeout
+            elif time.monotonic() > deadline:
+                raise TimeoutError(f"the receiver has acknowledged nothing for {self._timeout:g} seconds")
+            left = now_left
+
+    def _check_error(self) -> None:
+        number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if number:
+            raise OSError(number, os.strerror(number))
+
+    def _end_tls(self, tls: ssl.SSLSocket) -> bool | None:
+        """Send close_notify; say whether the peer did, None where it has not answered.
+
+        False where it closed without: one that is quick does so before our FIN.
+        """
+        try:
+            return True if self._now(tls.unwrap) is not None else None
+        except ssl.SSLEOFError:
+            return False
+
+    def _wait_for_notify(self, tls: ssl.SSLSocket, patience_seconds: float) -> bool:
         """Wait for the peer's close_notify; False where it closes without."""
         while True:
-            self._await_answer(deadline)
-            try:
-                if self._now(tls.unwrap) is not None:
-                    return True
-            except ssl.SSLEOFError:
-                return False
+            self._await_answer(patience_seconds)
+            notified = self._end_tls(tls)
+            if notified is not None:
+                return notified
 
-    def _await_answer(self, deadline: float) -> None:
-        if not self._poll(select.POLLIN, max(0.0, deadline - time.monotonic())):
-            raise NoCloseError("the receiver has everything and does not close in answer to our close")
+    def _await_answer(self, patience_seconds: float) -> None:
+        """Wait until the peer says something, as long as its kernel goes on taking bytes."""
+        left = self.unacknowledged_bytes()
+        while not self._poll(select.POLLIN, patience_seconds):
+            now_left = self.unacknowledged_bytes()
+            if now_left == 0:
+                raise NoCloseError("the receiver has everything and does not close in answer to our close")
+            if now_left >= left:
+                raise TimeoutError(f"the receiver has acknowledged nothing for {patience_seconds:g} seconds")
+            left = now_left
 
     def _discard(self) -> None:
         """Read what the peer says; it has nothing to say, but TLS does. Raises where it says that this is the end."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from standpipe.errors import SinkError
+from standpipe.sink_keys.tls import is_host_name
 
 if TYPE_CHECKING:
     from standpipe.config_sinks import SinkConfig
@@ -44,8 +45,10 @@ def tls_options(config: SinkConfig) -> TlsOptions:
 def context(options: TlsOptions) -> ssl.SSLContext:
     """Return a context for clients that has read the files; it does not see them change, see file_marks.
 
-    Raises SinkError where a file cannot be used.
+    Raises SinkError where a file cannot be used, or server_name is no name.
     """
+    if options.server_name is not None and not is_host_name(options.server_name):
+        raise SinkError("tls.server_name is no host name", "Write the name as it stands in the certificate")
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies the certificate and its name
     made.minimum_version = MIN_VERSION
     made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # what tls.ca holds is trusted, be it no root
@@ -75,15 +78,16 @@ def is_lasting(error: BaseException) -> bool:
         return False
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError):
         return False
-    reason = error.reason or ""
+    reason = getattr(error, "reason", None) or ""  # an error that Python itself raises has none
     return isinstance(error, ssl.SSLCertVerificationError) or any(part in reason for part in LASTING_REASONS)
 
 
 def words(error: ssl.SSLError) -> str:
     """Return what OpenSSL says, in one line, without its source file and line number."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the server's certificate was refused: {error.verify_message.rstrip('.')}"
-    reason = (error.reason or str(error)).lower().replace("_", " ")
+        detail = str(getattr(error, "verify_message", "") or error)
+        return f"the server's certificate was refused: {detail.rstrip('.')}"
+    reason = str(getattr(error, "reason", "") or error).lower().replace("_", " ")
     return f"TLS failed: {reason}"
 
 
