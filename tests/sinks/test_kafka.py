@@ -104,6 +104,7 @@ def test_request_and_response_meet_in_one_partition_in_order(mock: KafkaDestinat
     places: dict[bytes, set[int]] = {}
     for found in messages:
         places.setdefault(found.key, set()).add(found.partition)
+    assert 200 == len(places)
     assert {1} == {len(partitions) for partitions in places.values()}
     assert len({found.partition for found in messages}) > 1
     for partition in range(4):
@@ -193,7 +194,12 @@ class Refusing(KafkaSink):
 
     sent: list[list[int]]
 
-    def _produce(self, producer: Producer, batch: Batch, indexes: Iterable[int]) -> dict[int, KafkaError]:
+    def _produce(
+        self,
+        producer: Producer,  # noqa: ARG002 - the signature of what it stands for
+        batch: Batch,  # noqa: ARG002 - as above
+        indexes: Iterable[int],
+    ) -> dict[int, KafkaError]:
         self.sent.append(list(indexes))
         bad = 2 in self.sent[-1]
         return {index: KafkaError(KafkaError.MSG_SIZE_TOO_LARGE) for index in self.sent[-1] if bad}
@@ -282,7 +288,7 @@ def test_a_login_that_brokers_refuse_is_a_fault_of_the_settings(
 ) -> None:
     """It is told at once and without the password; a missing password is told without a connection."""
     monkeypatch.setenv("KAFKA_PASSWORD", "hunter2-and-more")
-    options = {"sasl": "PLAIN", "username": "vault"}
+    options = {"sasl": "PLAIN", "username": "vault", "timeout": 600.0}  # as long as a test may take
     found = send(sink_to(mock.brokers, password=Secret(env="KAFKA_PASSWORD"), **options), entries(1))
     assert isinstance(found, Retry)
     assert found.config_fault

@@ -141,9 +141,6 @@ class KafkaSink:
                 reports[index] = error
         while len(reports) < len(waiting) and not self._gave_up(deadline):
             producer.flush(STEP_SECONDS)
-        if len(reports) < len(waiting):
-            producer.purge()
-            producer.flush(STEP_SECONDS)  # the reports of what was purged
         unknown = KafkaError(KafkaError._MSG_TIMED_OUT)  # noqa: SLF001 - the client's own error
         said = {index: reports.get(index, unknown) for index in waiting}
         return {index: error for index, error in said.items() if error is not None}

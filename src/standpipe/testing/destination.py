@@ -1,0 +1,158 @@
+"""What the suite asks of a destination: a thin adapter around a real peer, with what it can do and what it received.
+
+A case never talks to the sink's code; it sees a destination from outside, through this.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from standpipe.testing.journals import JOURNAL_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+
+# Capabilities: what a sink and its destination can do. A case that needs one which is missing is not in their table.
+
+RECORDS = "records"  # takes records, with the envelope
+SEGMENTS = "segments"  # takes whole segments
+NETWORK = "network"  # reached over TCP, so that a proxy can stand in between
+ORDER = "order"  # what it received has an order of arrival, within a stream
+BATCHES = "batches"  # shows which records came in one batch
+TLS = "TLS"
+CLIENT_CERTIFICATE = "client certificate"  # asks for one
+CREDENTIALS = "credentials"  # asks for something secret, and can stop and begin again to take it
+REFUSES_RECORDS = "refuses records"  # can refuse single records for ever
+SIZE_LIMIT = "size limit"  # can refuse what is too large, as its protocol says it
+GOES_AWAY = "goes away"  # can itself be away for a while; what has NETWORK can by the proxy
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One thing that arrived, as often as it arrived.
+
+    after: None where the envelope has none, as a seal's. part: ``2/3`` where a record came in parts. payload: all that
+    arrived for it in a form that two equal sendings make equal, with what stands beside it in the protocol: key, time,
+    headers. content: the record's members without our envelope as JSON values, or ``{"raw": …}`` as the envelope's
+    rules say; a whole segment's bytes. stream: within which order counts; batch: which of the requests it came in.
+    """
+
+    id: str
+    offset: int
+    length: int
+    after: int | None
+    part: str
+    payload: bytes
+    content: object
+    seal: bool = False
+    stream: str = ""
+    batch: int = 0
+
+
+def received_json(text: bytes, *, payload: bytes | None = None, stream: str = "", batch: int = 0) -> Received:
+    """Return what arrived as a JSON object with our envelope in it; payload: where that is more than the text."""
+    members = json.loads(text)
+    return received_members(members, payload=text if payload is None else payload, stream=stream, batch=batch)
+
+
+def received_members(members: Mapping[str, object], *, payload: bytes, stream: str = "", batch: int = 0) -> Received:
+    """Return what arrived as members, ``standpipe`` among them."""
+    content = dict(members)
+    envelope = content.pop("standpipe")
+    if not isinstance(envelope, dict) or envelope["journal"] != JOURNAL_ID:
+        raise ValueError(f"no envelope of the case's journal: {envelope!r}")
+    return Received(
+        id=str(envelope["id"]),
+        offset=int(envelope["offset"]),
+        length=int(envelope["length"]),
+        after=int(envelope["after"]) if "after" in envelope else None,
+        part=str(envelope.get("part", "")),
+        payload=payload,
+        content=content,
+        seal=envelope.get("kind") == "seal",
+        stream=stream,
+        batch=batch,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """Paths of PEM files; all but the CAs' hold key and chain. ca signed all but `stranger`; hosts are localhost."""
+
+    ca: str
+    server: str
+    expired: str
+    other_name: str
+    client: str
+    other_ca: str
+    stranger: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How a case wants a destination. port: where clients reach it, a proxy's on localhost; 0 where it has no proxy.
+
+    directory: an empty one of its own. tls: certificate and key of the server, "" for none. client_ca: it asks for
+    clients' certificates of this CA. credentials: it asks for a secret.
+    """
+
+    directory: str
+    port: int = 0
+    tls: str = ""
+    client_ca: str = ""
+    credentials: bool = False
+
+
+class Destination:
+    """An adapter; those that can do more than the least say so in their Kind and override the methods for it."""
+
+    port = 0
+    """Where it really listens on 127.0.0.1; 0 without NETWORK."""
+
+    secrets: tuple[str, ...] = ()
+    """What must never be seen anywhere but in the secret's own file."""
+
+    def config(self) -> dict[str, object]:
+        """Return the sink's section of the config, with Wish.port as the destination's address, without `tls`."""
+        raise NotImplementedError
+
+    def received(self) -> list[Received]:
+        """Return all that has arrived so far, in order, what came again as well."""
+        raise NotImplementedError
+
+    def expire_credentials(self) -> None:
+        """CREDENTIALS: refuse from now on what the sink has."""
+        raise NotImplementedError
+
+    def renew_credentials(self) -> None:
+        """CREDENTIALS: take something new, and put it where the config says that the secret is."""
+        raise NotImplementedError
+
+    def refuse_records(self, marker: str) -> None:
+        """REFUSES_RECORDS: refuse every record with this word in it, for ever."""
+        raise NotImplementedError
+
+    def refuse_larger_than(self, size_bytes: int) -> None:
+        """SIZE_LIMIT: refuse requests that are larger."""
+        raise NotImplementedError
+
+    def go_away(self) -> None:
+        """GOES_AWAY: be not there."""
+        raise NotImplementedError
+
+    def come_back(self) -> None:
+        """GOES_AWAY: be there again, with all that had arrived."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A row of the table: one type of sink with one destination. open: gives the destination, running."""
+
+    name: str
+    peer: str
+    capabilities: frozenset[str]
+    open: Callable[[Wish], AbstractContextManager[Destination]]
