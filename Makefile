@@ -53,7 +53,7 @@ clean:
 
 setup-demo: $(VENV)/.package
 
-setup-test: $(VENV)/.dev $(VENV)/.package
+setup-test: $(VENV)/.dev $(VENV)/.package $(VENV)/.peers
 	tools/bootstrap.sh test-tools
 
 # Each stamp is touched last, so an interrupted step is done again.
@@ -68,6 +68,10 @@ $(VENV)/.dev: $(VENV)/.created requirements/dev.txt
 
 $(VENV)/.demo: $(VENV)/.created requirements/demo.txt
 	$(PIP) install --require-hashes -r requirements/demo.txt
+	touch $@
+
+$(VENV)/.peers: $(VENV)/.created tools/bootstrap.sh tests/peers/package-lock.json
+	tools/bootstrap.sh test-peers $(VENV)/peers
 	touch $@
 
 # The package itself, as a user would have it: built, then installed, never run from src/.

@@ -17,7 +17,8 @@ RSYSLOG, SYSLOG_NG = "rsyslog", "syslog-ng"
 PEERS = (RSYSLOG, SYSLOG_NG)
 PROGRAMS = {RSYSLOG: "rsyslogd", SYSLOG_NG: "syslog-ng"}
 CONFIGS = Path(__file__).parent / "configs"
-UNPACKED = Path(sys.prefix) / "peers"
+UNPACKED = Path(sys.prefix) / "peers"  # tools/bootstrap.sh test-peers
+NODE_MODULES = UNPACKED / "node_modules"
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"  # a user's PATH may lack sbin
 PACKAGES = {  # with the libraries that a small system may lack
     RSYSLOG: "rsyslog libestr0 libfastjson4 liblognorm5",

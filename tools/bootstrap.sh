@@ -4,6 +4,7 @@
 #   tools/bootstrap.sh python          print the interpreter to use
 #   tools/bootstrap.sh venv DIRECTORY  make a virtual environment, with apt's help where Python came without venv
 #   tools/bootstrap.sh test-tools      install what the tests call, if it is missing
+#   tools/bootstrap.sh test-peers DIR  unpack the servers that the sinks' tests send to; nothing of them is installed
 #
 # Packages are installed only where they are missing, only with apt-get and only as root; otherwise the
 # missing names are printed and the exit status is 1.
@@ -81,9 +82,32 @@ test_tools() {
     [ -z "$missing" ] || install_packages $missing
 }
 
+# Debian's packages of the two syslog daemons exclude each other, and an installed server would be started: so they are
+# only unpacked, with the libraries that a small system may lack.
+PEERS="nginx
+rsyslog rsyslog-openssl rsyslog-gnutls libestr0 libfastjson4 liblognorm5
+syslog-ng-core syslog-ng-mod-http libivykis0 libjson-c5 libnet1 libpcre3 libwrap0"
+
+test_peers() {
+    mkdir -p "$1"
+    command -v npm >/dev/null || install_packages nodejs npm
+    cp tests/peers/package.json tests/peers/package-lock.json "$1"
+    (
+        cd "$1"
+        rm -f ./*.deb
+        # shellcheck disable=SC2086  # one word a package
+        apt-get download -q $PEERS >&2 || { apt-get update -q >&2 && apt-get download -q $PEERS >&2; }
+        for package in ./*.deb; do
+            dpkg -x "$package" .
+        done
+        npm ci --no-audit --no-fund --ignore-scripts --loglevel=error >&2
+    )
+}
+
 case "${1:-}" in
     python) find_python ;;
     venv) make_venv "$2" ;;
     test-tools) test_tools ;;
-    *) say "usage: bootstrap.sh python | venv DIRECTORY | test-tools"; exit 64 ;;
+    test-peers) test_peers "$2" ;;
+    *) say "usage: bootstrap.sh python | venv DIRECTORY | test-tools | test-peers DIRECTORY"; exit 64 ;;
 esac

@@ -28,7 +28,8 @@ from standpipe.journal import incidents
 from standpipe.journal.cursor import Cursor, CursorFile, read_cursor
 from standpipe.journal.layout import Layout
 from standpipe.journal.reader import JournalReader
-from standpipe.journal.sink_entries import SinkEntry, read_entries
+from standpipe.journal.sink_entries import SinkEntry
+from standpipe.journal.sink_entries_store import read_entries
 from standpipe.observe.log import Log
 from standpipe.sinks.base import Delivered, Limits, PerRecord, Poison, Retry, Split
 from tests.evidence.craft import JOURNAL_ID, Crafted

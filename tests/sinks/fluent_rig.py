@@ -8,6 +8,7 @@ import subprocess
 import threading
 from typing import TYPE_CHECKING, Any, Self
 
+from bench.peers import NODE_MODULES
 from standpipe.config_sinks import BatchConfig, Secret, SinkConfig
 from standpipe.sinks.base import Batch, Context
 from standpipe.sinks.fluent import FluentSink, open_sink
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from standpipe.records.framing import Record
 
 JOURNAL = "1d6b7b1e-0000-4000-8000-000000000000"
-REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PEERS = os.environ.get("STANDPIPE_TEST_PEERS") or os.path.join(REPOSITORY, "tests", "peers", "node_modules")
+PEERS = str(NODE_MODULES)
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fluent_peer.mjs")
 PATIENCE_SECONDS = 60.0
 
@@ -72,7 +72,7 @@ class ForeignServer:
         )
         assert self._process.stdout is not None
         first = self._process.stdout.readline()
-        assert first, "the server did not start; `npm ci` in tests/peers gets it, see STANDPIPE_TEST_PEERS"
+        assert first, "the server did not start; tools/bootstrap.sh test-peers gets it"
         self.port: int = json.loads(first)["port"]
         self.events: list[dict[str, Any]] = []
         self._reader = threading.Thread(target=self._read)

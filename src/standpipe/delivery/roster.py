@@ -11,7 +11,7 @@ from standpipe.journal.reader import JournalReader
 from standpipe.journal.sink_entries import SinkEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from standpipe.config_sinks import SinkConfig
     from standpipe.delivery.ledger import Ledger
@@ -29,10 +29,11 @@ class Roster:
         self._ledger = ledger
         self._log = log
 
-    def settle(self, sinks: Sequence[SinkConfig]) -> set[str]:
+    def settle(self, sinks: Sequence[SinkConfig], running: Collection[str] = ()) -> set[str]:
         """Enter the config's sinks, durably; return the names of those that were entered before.
 
-        A sink whose cursor is there goes on from it, also after it was away. Raises OSError, JournalError.
+        A sink whose cursor is there goes on from it, also after it was away. running: those whose delivery goes on as
+        it is, and what ails them with it. Raises OSError, JournalError.
         """
         known = self._states.known
         before = known if known is not None else self._from_cursors(sinks)
@@ -47,7 +48,7 @@ class Roster:
             if entry is None:
                 start = self._begin(sink, base, end, added=before is not None)
                 entry = SinkEntry(sink.type, start)
-            entries[sink.name] = SinkEntry(sink.type, entry.start)
+            entries[sink.name] = entry if sink.name in running else SinkEntry(sink.type, entry.start)
         self._states.enter(entries)
         for name in sorted((before or {}).keys() - entries.keys()):
             self._remove(name)

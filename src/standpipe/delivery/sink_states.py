@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from standpipe.journal.sink_entries import read_entries, write_entries
+from standpipe.journal.sink_entries_store import read_entries, write_entries
 from standpipe.observe.log import utc_text
 
 if TYPE_CHECKING:

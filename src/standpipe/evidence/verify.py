@@ -165,8 +165,11 @@ def _names(directory: str) -> list[str]:
 
 
 def _count_lines(path: str) -> int:
-    with open(path, "rb") as file:
-        return sum(block.count(b"\n") for block in iter(lambda: file.read(BLOCK_BYTES), b""))
+    try:
+        with open(path, "rb") as file:
+            return sum(block.count(b"\n") for block in iter(lambda: file.read(BLOCK_BYTES), b""))
+    except FileNotFoundError:
+        return 0  # somebody took it away meanwhile, which is what it is for
 
 
 def _count_dead_letters(layout: Layout) -> tuple[tuple[str, int], ...]:

@@ -16,7 +16,7 @@ from standpipe.journal import cursor, incidents, keeping, retention
 from standpipe.journal.extra_bytes import extra_bytes
 from standpipe.journal.reader import JournalReader
 from standpipe.journal.seal_store import SealStore
-from standpipe.journal.sink_entries import read_entries
+from standpipe.journal.sink_entries_store import read_entries
 from standpipe.journal.trouble import Troubles
 
 if TYPE_CHECKING:

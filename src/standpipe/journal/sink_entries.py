@@ -1,4 +1,4 @@
-"""sinks.json: which sinks a journal delivers to, where each began, and what ails it now. Written by ship alone.
+"""What sinks.json holds: which sinks a journal delivers to, where each began, and what ails it now. Pure.
 
 ``{"format":1,"sinks":{"<name>":{"type":…,"start":<offset>,"state":…,"why":…,"since":…}}}``. A sink is entered, durably,
 before its cursor is made: so a sink that is added later is told from those of the journal's first start, and a cursor
@@ -12,8 +12,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
-
-from standpipe.journal.atomic import atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,19 +35,16 @@ class SinkEntry:
     since: str = ""
 
 
-def read_entries(path: str) -> dict[str, SinkEntry] | None:
-    """Read sinks.json; None where there is none, or none of ours. Raises OSError."""
+def decode(data: bytes) -> dict[str, SinkEntry] | None:
+    """Read the bytes of sinks.json; None where they are none of ours."""
     try:
-        with open(path, "rb") as file:
-            content = json.loads(file.read())
+        content = json.loads(data)
         return {str(name): SinkEntry(**entry) for name, entry in content["sinks"].items()}
-    except FileNotFoundError:
-        return None
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def write_entries(path: str, entries: Mapping[str, SinkEntry]) -> None:
-    """Replace sinks.json, durably. Raises OSError."""
+def encode(entries: Mapping[str, SinkEntry]) -> bytes:
+    """Render sinks.json."""
     sinks = {name: asdict(entry) for name, entry in entries.items()}
-    atomic_write(path, json.dumps({"format": FORMAT, "sinks": sinks}).encode() + b"\n")
+    return json.dumps({"format": FORMAT, "sinks": sinks}).encode() + b"\n"

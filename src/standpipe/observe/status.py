@@ -22,7 +22,8 @@ from standpipe.journal.extra_bytes import extra_bytes
 from standpipe.journal.layout import ROLES, TEMPORARY_SUFFIX, Layout
 from standpipe.journal.reader import JournalReader
 from standpipe.journal.seal_store import read_seal
-from standpipe.journal.sink_entries import DELIVERING, read_entries
+from standpipe.journal.sink_entries import DELIVERING
+from standpipe.journal.sink_entries_store import read_entries
 from standpipe.observe.status_text import (
     FILE,
     MISSING,

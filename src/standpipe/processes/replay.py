@@ -26,6 +26,7 @@ from standpipe.journal import identity
 from standpipe.journal.cursor import Cursor
 from standpipe.journal.layout import Layout
 from standpipe.journal.reader import JournalReader
+from standpipe.journal.sink_entries_store import read_entries
 from standpipe.processes.delivery import OBJECTS, STDOUT_LIMITS, Shared, make_pump, wanted
 from standpipe.records.selection import Selection
 from standpipe.sinks.base import Context
@@ -87,14 +88,17 @@ def run_replay(
     journal = identity.read(layout)
     reader = JournalReader(layout)
     try:
-        first = record_start(reader, _offset(layout, reader, "--from", start), reader.base)
-        last = reader.end if end is None else _offset(layout, reader, "--to", end)
+        prefix = config.source.prefix.encode()
+        first = record_start(reader, _offset(layout, reader, prefix, "--from", start), reader.base)
+        last = reader.end if end is None else _offset(layout, reader, prefix, "--to", end)
         last = record_end(reader, last, reader.end)
         if last <= first:
             return Replayed(first, max(first, last), 0, 0, 0)
         selection = None if sink.select is None else Selection(sink.select)
-        prefix = config.source.prefix.encode()
         after = end_of_selected_before(reader, first, reader.base, selection, prefix)
+        began = _began(layout, sink.name)
+        if began <= first:
+            after = max(after, began)  # what was before is not what the sink got
         state = Cursor(first, after, sealed=first if sink.deliver_seals else None)
         cursor = MemoryCursor(state, lambda now: told(now.offset - first, last - first))
         shared = Shared(
@@ -117,7 +121,13 @@ def run_replay(
         reader.close()
 
 
-def _offset(layout: Layout, reader: JournalReader, option: str, text: str) -> int:
+def _began(layout: Layout, name: str) -> int:
+    """Return where ship began to deliver to a sink; 0 where it never did."""
+    entry = (read_entries(layout.sinks) or {}).get(name)
+    return 0 if entry is None else entry.start
+
+
+def _offset(layout: Layout, reader: JournalReader, prefix: bytes, option: str, text: str) -> int:
     """Return the offset that a person named. Raises UsageError."""
     if text.isascii() and text.isdigit():
         offset = int(text)
@@ -131,7 +141,7 @@ def _offset(layout: Layout, reader: JournalReader, option: str, text: str) -> in
     moment = parse_time(text)
     if moment is None:
         raise UsageError(f"{option} {text!r} is neither an offset nor a time", "Write 12345 or 2026-01-31T12:00:00Z")
-    return offset_at(layout, reader, moment)
+    return offset_at(layout, reader, moment, prefix)
 
 
 def _to_sink(sink: SinkConfig, shared: Shared, reader: BoundedReader, cursor: MemoryCursor) -> None:

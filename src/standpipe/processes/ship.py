@@ -21,7 +21,7 @@ from standpipe.config_sinks import STDOUT
 from standpipe.delivery.ledger import Ledger
 from standpipe.delivery.roster import Roster
 from standpipe.delivery.sink_states import SinkStates
-from standpipe.errors import EXIT_OK, StandpipeError
+from standpipe.errors import EXIT_OK, SinkError, StandpipeError
 from standpipe.journal import boot, identity, lock
 from standpipe.journal.layout import Layout
 from standpipe.processes.child import die_with_parent, tell_ready
@@ -199,17 +199,26 @@ class Ship:
             changed = [sink for sink in sinks if sink not in self._sinks]
             for sink in changed:
                 self._try_to_open(sink)
-            known = self._roster.settle(sinks)
+            known = self._roster.settle(sinks, {sink.name for sink in sinks if sink in self._sinks})
         except (StandpipeError, OSError) as error:
             self._log.error("the new config is refused; the old one goes on", reason=str(error))
             return
         gone = [sink.name for sink in self._sinks if sink not in sinks]
         self._stop(gone)
         self._raise_errors()
+        self._refuse_stragglers(gone)
         self._sinks = sinks
         self._start(changed, known)
         self._keep_accepted()
         self._log.info("the config was read again", sinks=sorted(self._deliveries), changed=[s.name for s in changed])
+
+    def _refuse_stragglers(self, gone: Sequence[str]) -> None:
+        """Raise where a delivery has not stopped: a second one must not use its cursor. A new process starts clean."""
+        left = [name for name in gone if name in self._deliveries]
+        if left:
+            raise SinkError(
+                f"sink {left[0]} is still busy and cannot be changed", "The next start takes the new config"
+            )
 
     def _keep_accepted(self) -> None:
         try:
