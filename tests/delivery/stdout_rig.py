@@ -24,7 +24,7 @@ from standpipe.journal.cursor import CursorFile
 from standpipe.journal.layout import Layout
 from standpipe.journal.reader import JournalReader
 from standpipe.observe.log import Log
-from standpipe.records.envelope import json_line
+from standpipe.records.envelope import Envelope
 from standpipe.sinks.base import Limits
 from standpipe.sinks.stdout import Output
 from tests.evidence.craft import JOURNAL_ID, Crafted
@@ -193,7 +193,7 @@ class Rig:
 
 def encode(record: Record, after: int) -> bytes:
     """Render a record as `format: json` does."""
-    return json_line(record, JOURNAL_ID, after)
+    return Envelope(JOURNAL_ID).line(record, after)
 
 
 @contextmanager

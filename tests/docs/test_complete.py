@@ -34,8 +34,9 @@ from standpipe.observe.status_text import (
 )
 from standpipe.observe.status_text import as_json as status_as_json
 from standpipe.preflight import STATES, failed
-from standpipe.records.envelope import gcp_line, json_line
+from standpipe.records.envelope import Envelope
 from standpipe.records.framing import parse_line
+from standpipe.records.gcp_line import GcpLine
 from tests.docs import program
 from tests.docs.pages import DOCS, PAGES, Block, blocks, codes, first_codes, prose, section, table_headed, tables
 
@@ -200,11 +201,11 @@ def test_envelope() -> None:
     """Each key that the formats json and gcp put in front, and those of a torn record."""
     (torn,) = parse_line(b"torn", 0)
     (binary,) = parse_line(b"\xff", 0)
-    lines = [json_line(torn, "j", 0), json_line(binary, "j", 0)]
+    lines = [Envelope("j").line(torn, 0), Envelope("j").line(binary, 0)]
     paths = {path for line in lines for path in key_paths(json.loads(line))}
     assert paths == set(documented("json"))
     (record,) = parse_line(b"{}", 0)
-    in_front = set(json.loads(gcp_line(record, "j", 0, {}))) - {"standpipe"}
+    in_front = set(json.loads(GcpLine("j", {}).line(record, 0))) - {"standpipe"}
     assert in_front == set(documented("gcp"))
 
 
@@ -212,7 +213,7 @@ def test_labels() -> None:
     """The labels of format gcp are named."""
     line = b'{"type":"request","request":{"operation":"read","mount_type":"kv","namespace":{"path":"team/"}}}'
     (record,) = parse_line(line, 0)
-    labels = json.loads(gcp_line(record, "j", 0, {}))["logging.googleapis.com/labels"]
+    labels = json.loads(GcpLine("j", {}).line(record, 0))["logging.googleapis.com/labels"]
     assert len(labels) == 5
     assert [] == [label for label in labels if f"`{label}`" not in section(JSON_PAGE, "gcp")]
 

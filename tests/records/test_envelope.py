@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from standpipe.errors import UsageError
-from standpipe.records.envelope import COPY_BYTES_MAX, Envelope, gcp_line, json_line
+from standpipe.journal.layout import record_id
+from standpipe.records.envelope import COPY_BYTES_MAX, Envelope
 from standpipe.records.framing import Record
+from standpipe.records.gcp_line import GcpLine
 from tests.records.strategies import ENTRY, entries, texts
 
 JOURNAL = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -61,7 +63,7 @@ def test_comma_only_before_members(body: bytes) -> None:
     """An object without members gets no comma, one with whitespace before its first member does."""
     record = whole(body)
     assert {"standpipe": envelope(record, 0)} | json.loads(body) == json.loads(LINES.line(record, 0))
-    assert json.loads(body).items() <= json.loads(gcp_line(record, JOURNAL, 0, {})).items()
+    assert json.loads(body).items() <= json.loads(GcpLine(JOURNAL, {}).line(record, 0)).items()
 
 
 def test_own_standpipe_member_stays() -> None:
@@ -96,10 +98,12 @@ def test_object_is_the_line_without_its_newline(record: Record, after: int, labe
     assert sink.line(record, after) == sink.object(record, after) + b"\n"
 
 
-@given(entries.map(whole) | entries.map(torn), st.integers(0, 10**19))
-def test_json_line_is_the_same(record: Record, after: int) -> None:
-    """The function for stdout gives what the class does."""
-    assert LINES.line(record, after) == json_line(record, JOURNAL, after)
+def test_gcp_line_of_a_seal() -> None:
+    """A seal has an insert id of its own: the record at its first offset must not make it vanish."""
+    seal = Record(0, 100, b'{"base":0}', torn=False, is_seal=True)
+    line = json.loads(GcpLine(JOURNAL, {}).line(seal, 0))
+    assert f"{record_id(JOURNAL, 0)}-seal" == line["logging.googleapis.com/insertId"] == line["standpipe"]["id"]
+    assert ("INFO", {"base": 0}) == (line["severity"], line["seal"])
 
 
 @pytest.mark.parametrize("extra", [-1, 0, 1, 2])
@@ -249,7 +253,7 @@ def test_part_without_room_is_refused() -> None:
 
 def test_gcp_line_of_a_real_entry() -> None:
     """Severity, insert id and labels come first, then the envelope, then the original bytes with their time."""
-    line = gcp_line(whole(ENTRY), JOURNAL, 40, {"cluster": "blue"})
+    line = GcpLine(JOURNAL, {"cluster": "blue"}).line(whole(ENTRY), 40)
     assert line.endswith(b"}," + ENTRY[1:] + b"\n")
     parsed = json.loads(line)
     expected = {
@@ -280,7 +284,7 @@ def test_gcp_line_of_a_real_entry() -> None:
 )
 def test_gcp_severity(record: Record, severity: str) -> None:
     """ERROR where the record has an error, WARNING where it is torn, INFO otherwise."""
-    assert severity == json.loads(gcp_line(record, JOURNAL, 0, {}))["severity"]
+    assert severity == json.loads(GcpLine(JOURNAL, {}).line(record, 0))["severity"]
 
 
 def test_gcp_line_of_a_torn_record() -> None:
@@ -293,7 +297,7 @@ def test_gcp_line_of_a_torn_record() -> None:
         "standpipe": envelope(record, 1),
         "raw": "half\x1b[2J",
     }
-    line = gcp_line(record, JOURNAL, 1, {"cluster": "blue"})
+    line = GcpLine(JOURNAL, {"cluster": "blue"}).line(record, 1)
     assert expected == json.loads(line)
     assert line[:-1].decode("ascii").isprintable()
 
@@ -301,7 +305,7 @@ def test_gcp_line_of_a_torn_record() -> None:
 @given(entries, st.dictionaries(texts, texts, max_size=3))
 def test_gcp_line_keeps_any_object(body: bytes, labels: dict[str, str]) -> None:
     """Whatever the record and the labels hold, the line parses, the labels are in it and the record is untouched."""
-    line = gcp_line(whole(body), JOURNAL, 0, labels)
+    line = GcpLine(JOURNAL, labels).line(whole(body), 0)
     parsed = json.loads(line)
     assert 1 == line.count(b"\n")
     assert labels.items() <= parsed["logging.googleapis.com/labels"].items()
@@ -312,5 +316,5 @@ def test_gcp_line_keeps_any_object(body: bytes, labels: dict[str, str]) -> None:
 
 def test_given_label_takes_precedence() -> None:
     """Who names one of our labels means it."""
-    line = gcp_line(whole(ENTRY), JOURNAL, 0, {"vault/type": "mine"})
+    line = GcpLine(JOURNAL, {"vault/type": "mine"}).line(whole(ENTRY), 0)
     assert "mine" == json.loads(line)["logging.googleapis.com/labels"]["vault/type"]

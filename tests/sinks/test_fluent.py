@@ -11,7 +11,8 @@ import pytest
 from standpipe.config_sinks import Secret
 from standpipe.errors import SinkError, UsageError
 from standpipe.preflight import perform
-from standpipe.sinks.base import Batch, Delivered, Limits, Retry, Unfit, entry_id
+from standpipe.records.envelope import entry_id
+from standpipe.sinks.base import Batch, Delivered, Limits, Retry, Unfit
 from standpipe.sinks.fluent import BATCH_BYTES, BATCH_RECORDS, LINGER_SECONDS
 from tests.sinks.certificates import Certificates, make_certificates
 from tests.sinks.fluent_destination import (

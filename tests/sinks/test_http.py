@@ -12,8 +12,9 @@ import pytest
 from standpipe.config_sinks import BatchConfig, Secret
 from standpipe.errors import SinkError
 from standpipe.preflight import FAILED, OK, WARNING, perform
+from standpipe.records.envelope import entry_id
 from standpipe.records.framing import Framer, Record
-from standpipe.sinks.base import Delivered, Poison, Retry, Split, Unfit, entry_id
+from standpipe.sinks.base import Delivered, Poison, Retry, Split, Unfit
 from tests.sinks.http_destination import HttpDestination
 from tests.sinks.http_rig import CONTEXT, batch_of, http_sink, numbered, records_of
 

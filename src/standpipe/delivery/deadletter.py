@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from standpipe.journal import kinds
 from standpipe.journal.layout import FILE_MODE
 from standpipe.observe.log import utc_text
-from standpipe.sinks.base import entry_id
+from standpipe.records.envelope import entry_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from standpipe.records.envelope import Envelope, gcp_line
+from standpipe.records.envelope import Envelope
+from standpipe.records.gcp_line import GcpLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,4 +21,4 @@ def stdout_encoder(form: str, journal_id: str, labels: Mapping[str, str]) -> Cal
         return lambda record, _after: record.body + b"\n"
     if form == JSON:
         return Envelope(journal_id, labels).line
-    return lambda record, after: gcp_line(record, journal_id, after, labels)
+    return GcpLine(journal_id, labels).line

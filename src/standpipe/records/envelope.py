@@ -15,31 +15,16 @@ names the fields that were cut out for this destination, ``labels`` holds what t
 An original object is never parsed and encoded again: from its first byte after ``{`` it appears verbatim, so numbers,
 escapes, order and repeated keys stay as they are. A record that has a ``standpipe`` member of its own keeps it, as the
 later one of two.
-
-``gcp`` on stdout puts three members before the envelope: ``severity``, ``logging.googleapis.com/insertId`` and
-``logging.googleapis.com/labels``.
 """
 
 import json
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 
 from standpipe.errors import UsageError
 from standpipe.journal.layout import OFFSET_DIGITS, record_id
-from standpipe.records.fields import Fields, parse_fields
 from standpipe.records.framing import Record
 from standpipe.records.objects import JSON_WHITESPACE
-
-SEVERITY_KEY = "severity"
-INSERT_ID_KEY = "logging.googleapis.com/insertId"
-LABELS_KEY = "logging.googleapis.com/labels"
-
-JOURNAL_LABEL = "standpipe/journal"
-TYPE_LABEL = "vault/type"
-OPERATION_LABEL = "vault/operation"
-MOUNT_TYPE_LABEL = "vault/mount_type"
-NAMESPACE_LABEL = "vault/namespace"
 
 COPY_BYTES_MAX = 64 << 10
 """Up to here a second copy of a body costs less than not making it; beyond, it would cost memory."""
@@ -151,46 +136,10 @@ class Envelope:
         )
 
 
-def json_line(record: Record, journal_id: str, after: int) -> bytes:
-    """Return what `Envelope.line` does, without labels."""
-    return _envelope_of(journal_id).line(record, after)
-
-
-def gcp_line(record: Record, journal_id: str, after: int, labels: Mapping[str, str]) -> bytes:
-    """Return the record as a structured log line for Google's logging agent on stdout, with its newline.
-
-    The agent moves the special fields into the LogEntry ("Structured logging",
-    https://cloud.google.com/logging/docs/structured-logging#special-payload-fields; the same names in
-    https://docs.fluentbit.io/manual/data-pipeline/outputs/stackdriver_special_fields): ``severity`` is ERROR where the
-    record has an ``error``, WARNING where it is torn, INFO otherwise; the insert id is the record id, so that a record
-    sent again is one entry in query results (Logging removes entries with the same time stamp and insert id there);
-    the record's own ``time`` is the time stamp. A torn record has no time: the agent takes the time of reading.
-
-    The journal and the record's type, operation, mount type and namespace become labels, without the empty ones; a
-    label given under the same name takes precedence. An entry holds 64 labels.
-    """
-    fields = Fields() if record.torn else parse_fields(record.body)
-    severity = "WARNING" if record.torn else "ERROR" if fields.has_error else "INFO"
-    own = {
-        JOURNAL_LABEL: journal_id,
-        TYPE_LABEL: fields.type,
-        OPERATION_LABEL: fields.operation,
-        MOUNT_TYPE_LABEL: fields.mount_type,
-        NAMESPACE_LABEL: fields.namespace_path,
-    }
-    merged = {key: value for key, value in own.items() if value} | dict(labels)
-    special = (
-        f'{{"{SEVERITY_KEY}":"{severity}"'
-        f',"{INSERT_ID_KEY}":{_encode(record_id(journal_id, record.offset))}'
-        f',"{LABELS_KEY}":{_encode(merged)},'
-    )
-    line = _envelope_of(journal_id).line(record, after)
-    return b"".join((special.encode(), memoryview(line)[1:]))
-
-
-@lru_cache(maxsize=1)
-def _envelope_of(journal_id: str) -> Envelope:
-    return Envelope(journal_id)
+def entry_id(record: Record, journal_id: str) -> str:
+    """Return a record's id as every destination gets it; a seal's is that of its first offset with ``-seal``."""
+    identity = record_id(journal_id, record.offset)
+    return f"{identity}-seal" if record.is_seal else identity
 
 
 def _raw(body: bytes) -> tuple[str, str]:

@@ -28,8 +28,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from standpipe.journal.layout import record_id
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -171,12 +169,6 @@ class SinkType(Protocol):
 
         Raises UsageError for what only the complete options show, SinkError for what cannot be used.
         """
-
-
-def entry_id(record: Record, journal_id: str) -> str:
-    """Return a record's id as every destination gets it; a seal's is that of its first offset with ``-seal``."""
-    identity = record_id(journal_id, record.offset)
-    return f"{identity}-seal" if record.is_seal else identity
 
 
 @dataclass(frozen=True, slots=True)

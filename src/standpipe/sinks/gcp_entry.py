@@ -23,16 +23,15 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from standpipe.records.envelope import (
+from standpipe.records.envelope import Envelope, entry_id
+from standpipe.records.fields import parse_fields
+from standpipe.records.gcp_line import (
     JOURNAL_LABEL,
     MOUNT_TYPE_LABEL,
     NAMESPACE_LABEL,
     OPERATION_LABEL,
     TYPE_LABEL,
-    Envelope,
 )
-from standpipe.records.fields import parse_fields
-from standpipe.sinks.base import entry_id
 from standpipe.sinks.gcp_struct import VALUE_OVERHEAD_BYTES, fit
 from standpipe.sinks.timestamp import NANOSECONDS_IN_SECOND, record_unix_nanoseconds
 

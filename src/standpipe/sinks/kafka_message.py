@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from standpipe.sinks.base import entry_id
+from standpipe.records.envelope import entry_id
 
 if TYPE_CHECKING:
     from standpipe.records.framing import Record

@@ -14,10 +14,10 @@ from urllib.parse import unquote
 
 from standpipe import __version__, preflight
 from standpipe.errors import SinkError, UsageError
-from standpipe.records.envelope import Envelope
+from standpipe.records.envelope import Envelope, entry_id
 from standpipe.records.fields import Fields, parse_fields
 from standpipe.sinks import otlp_message as message
-from standpipe.sinks.base import Delivered, Limits, PerRecord, Poison, Retry, Split, Unfit, entry_id
+from standpipe.sinks.base import Delivered, Limits, PerRecord, Poison, Retry, Split, Unfit
 from standpipe.sinks.http_answer import Response, describe, excerpt, retry_after_seconds
 from standpipe.sinks.http_client import HttpClient
 from standpipe.sinks.otlp_answer import Partial, UnreadableError, partial_success, status_message

@@ -16,9 +16,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from standpipe.records.envelope import entry_id
 from standpipe.records.fields import Fields, parse_fields
 from standpipe.sink_keys.syslog import FACILITIES
-from standpipe.sinks.base import entry_id
 
 if TYPE_CHECKING:
     from standpipe.records.framing import Record
