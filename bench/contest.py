@@ -54,9 +54,10 @@ class Result:
         return sum(self.cpu_seconds[role] for role in roles or self.cpu_seconds)
 
 
-def write(fifo: str, load: Load) -> dict[str, float]:
+def write(fifo: str, load: Load, *, stamps: bool = False) -> dict[str, float]:
     """Run the writer; return what it says. Raises subprocess.CalledProcessError, TimeoutExpired."""
     arguments = [fifo, str(load.records), str(load.rate_per_second), str(load.seconds_max)]
+    arguments += ["stamps"] if stamps else []
     done = subprocess.run(
         [sys.executable, "-m", "bench.writer", *arguments],
         check=True,

@@ -17,7 +17,7 @@ from bench.processes import CHILDREN, STANDPIPE, SUPERVISOR, program, role_pid, 
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from bench.peers import Peer
 
@@ -43,11 +43,16 @@ def _nothing_to_settle() -> None:
 
 
 @contextlib.contextmanager
-def sidecar(way: str, source: str, directory: str, stdout: int) -> Iterator[Follower]:
-    """Start `standpipe sidecar` beside a file, with its journal in directory; yield when all its children run."""
+def sidecar(
+    way: str, source: str, directory: str, stdout: int, more: Mapping[str, object] | None = None
+) -> Iterator[Follower]:
+    """Start `standpipe sidecar` beside a file, with its journal in directory; yield when all its children run.
+
+    more: of the config.
+    """
     journal, config, target = f"{directory}/journal", f"{directory}/sidecar.yaml", f"{directory}/target"
     with open(config, "w", encoding="utf-8") as file:
-        json.dump({"source": {"file": source, "reclaim": {"way": RECLAIM[way]}}}, file)
+        json.dump({"source": {"file": source, "reclaim": {"way": RECLAIM[way]}}, **(more or {})}, file)
     line = [*STANDPIPE, "sidecar", "--file", source, "--journal", journal, "--config", config]
     with program(line, stdout, f"{directory}/messages.log") as process:
         wait_until(lambda: all(role_pid(journal, role) for role in CHILDREN), process, "all children run")

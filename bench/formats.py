@@ -22,7 +22,7 @@ WRITE_SECONDS_MAX = 60.0
 SHIP_SECONDS_MAX = 300.0
 
 
-def _fill(directory: str, records: int) -> str:
+def fill_journal(directory: str, records: int) -> str:
     """Make a journal of so many records, in one segment that stays raw, and return its path."""
     config = f"{directory}/run.yaml"
     with open(config, "w", encoding="utf-8") as file:
@@ -56,7 +56,7 @@ def rows(size: Size) -> list[Row]:
     rates: dict[str, list[float]] = {kind: [] for kind in FORMATS}
     directory = tempfile.mkdtemp(prefix="standpipe-bench-")
     try:
-        journal = _fill(directory, size.format_records)
+        journal = fill_journal(directory, size.format_records)
         for number in range(1, size.pairs + 1):
             for kind in FORMATS:
                 rates[kind].append(_ship(journal, kind, number, size.format_records))

@@ -22,8 +22,10 @@ NODE_MODULES = UNPACKED / "node_modules"
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"  # a user's PATH may lack sbin
 PACKAGES = {  # with the libraries that a small system may lack
     RSYSLOG: "rsyslog libestr0 libfastjson4 liblognorm5",
-    SYSLOG_NG: "syslog-ng-core libivykis0 libjson-c5 libnet1 libpcre3 libwrap0",
+    SYSLOG_NG: "syslog-ng-core syslog-ng-mod-http libivykis0 libjson-c5 libnet1 libpcre3 libwrap0 libcurl4",
 }
+HTTP_MODULE = "libhttp.so"  # of syslog-ng; Debian has no omhttp for rsyslog
+INSTALLED_MODULES = "/usr/lib/syslog-ng/[0-9]*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +61,19 @@ def find_peer(name: str, unpacked: Path = UNPACKED) -> Peer | None:
     return Peer(name, str(program), modules[-1] if modules else "", ":".join(libraries))
 
 
-def command(peer: Peer, directory: str) -> list[str]:
-    """Return the command line: in the foreground, with all its state in a directory."""
+def can_send_http(peer: Peer) -> bool:
+    """Whether a peer has what it needs to send to an HTTP server."""
+    return peer.name == SYSLOG_NG and bool(glob.glob(f"{peer.module_path or INSTALLED_MODULES}/{HTTP_MODULE}"))
+
+
+def command(peer: Peer, directory: str, config: str = "") -> list[str]:
+    """Return the command line: in the foreground, with all its state in a directory. config: "" for the usual one."""
     if peer.name == RSYSLOG:
         modules = ["-M", peer.module_path] if peer.module_path else []
-        return [peer.program, "-n", "-f", str(CONFIGS / "rsyslog.conf"), "-i", f"{directory}/pid", *modules]
+        return [peer.program, "-n", "-f", str(CONFIGS / (config or "rsyslog.conf")), "-i", f"{directory}/pid", *modules]
     modules = ["--module-path", peer.module_path] if peer.module_path else []
     state = ["-R", f"{directory}/persist", "-p", f"{directory}/pid", "-c", f"{directory}/control"]
-    return [peer.program, "-F", "--no-caps", "-f", str(CONFIGS / "syslog-ng.conf"), *state, *modules]
+    return [peer.program, "-F", "--no-caps", "-f", str(CONFIGS / (config or "syslog-ng.conf")), *state, *modules]
 
 
 def environment(peer: Peer, directory: str, source: str, target: str) -> dict[str, str]:

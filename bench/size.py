@@ -21,6 +21,7 @@ class Size:
     stall_seconds: float
     starts: int
     format_records: int
+    delivery_records: int
     backlog_records: int
     file_rounds: int
 
@@ -44,6 +45,7 @@ FULL = Size(
     stall_seconds=5,
     starts=11,
     format_records=200_000,
+    delivery_records=400_000,
     backlog_records=500_000,
     file_rounds=3,
 )
@@ -55,6 +57,7 @@ QUICK = Size(
     stall_seconds=1.5,
     starts=3,
     format_records=20_000,
+    delivery_records=100_000,
     backlog_records=150_000,
     file_rounds=1,
 )

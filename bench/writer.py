@@ -1,9 +1,10 @@
 """A writer like Vault: one write(2) for each record, made beforehand. A program of its own, so that its CPU is its own.
 
-    python -m bench.writer FIFO COUNT RATE SECONDS
+    python -m bench.writer FIFO COUNT RATE SECONDS [stamps]
 
 Writes COUNT records (RATE a second, evenly; 0: as fast as they are taken), for SECONDS at most, and prints one
-JSON object: when it began and ended (CLOCK_MONOTONIC), and how many records and bytes it wrote.
+JSON object: when it began and ended (CLOCK_MONOTONIC), and how many records and bytes it wrote. With `stamps`
+(needs a RATE) each record's `time` is the wall clock's, just before its write.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from itertools import cycle, islice
 
 RECORD_BYTES = 1900  # with the newline; a usual audit record of a kv read has 1.5 to 2.5 kB
 POOL_RECORDS = 2048  # different ones, so that they neither stay in a core's cache nor compress to nothing
+TIME_START = len(b'{"time":"')
+TIME_END = TIME_START + len(b"2026-01-02T03:04:05.000000000Z")
 CHECK_RECORDS = 1000  # records between two looks at the clock
 LONGEST_PAIR_BYTES = 110  # a key with its digest, and the key of the padding
 SEED = 1
@@ -69,6 +72,13 @@ def make_pool() -> list[bytes]:
     return [make_record(number, source) for number in range(POOL_RECORDS)]
 
 
+def stamped(record: bytes, now_ns: int) -> bytes:
+    """Return a record with another `time`, of the same length: nanoseconds since the epoch, as Vault writes it."""
+    seconds, nanoseconds = divmod(now_ns, 1_000_000_000)
+    text = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{nanoseconds:09d}Z"
+    return record[:TIME_START] + text.encode() + record[TIME_END:]
+
+
 def write_saturated(descriptor: int, pool: list[bytes], count: int, deadline: float) -> int:
     """Write as fast as the reader takes; return how many."""
     write, records, done = os.write, cycle(pool), 0
@@ -79,7 +89,9 @@ def write_saturated(descriptor: int, pool: list[bytes], count: int, deadline: fl
     return done
 
 
-def write_paced(descriptor: int, pool: list[bytes], count: int, deadline: float, rate: float) -> int:
+def write_paced(  # noqa: PLR0913, PLR0917
+    descriptor: int, pool: list[bytes], count: int, deadline: float, rate: float, *, stamps: bool = False
+) -> int:
     """Write one record every 1/rate seconds; whoever is late writes what is due at once. Return how many."""
     began = time.monotonic()
     for done, record in enumerate(islice(cycle(pool), count)):
@@ -89,7 +101,7 @@ def write_paced(descriptor: int, pool: list[bytes], count: int, deadline: float,
         due = began + done / rate
         if due > now:
             time.sleep(due - now)
-        os.write(descriptor, record)
+        os.write(descriptor, stamped(record, time.time_ns()) if stamps else record)
     return count
 
 
@@ -100,7 +112,7 @@ def main(arguments: list[str]) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
     began = time.monotonic()
     if rate:
-        done = write_paced(descriptor, pool, count, began + seconds, rate)
+        done = write_paced(descriptor, pool, count, began + seconds, rate, stamps="stamps" in arguments[4:])
     else:
         done = write_saturated(descriptor, pool, count, began + seconds)
     result = {"began": began, "ended": time.monotonic(), "records": done, "bytes": done * RECORD_BYTES}

@@ -305,7 +305,7 @@ def test_every_kind_says_what_was_lost_and_what_to_do(kind: str) -> None:
 def test_config_keys_in_the_prose_are_keys() -> None:
     """Whatever looks like a config key on a page is one, or a key of `status --json`."""
     known = {key.path for key in KEYS} | NOT_IN_THIS_RELEASE | set(key_paths(status_as_json(STATUS)))
-    known |= {"journal.json", "journal.retain", "source.json", "source.reclaim", "sinks.<name>"}
+    known |= {"journal.json", "journal.retain", "sinks.json", "source.json", "source.reclaim", "sinks.<name>"}
     pattern = re.compile(r"(?:source|journal|sinks|shutdown)\.[a-z_.<>]+")
     named = {code for page in PAGES for code in codes(prose(page)) if pattern.fullmatch(code)}
     assert set() == named - known

@@ -155,7 +155,7 @@ def test_a_full_file_gets_another_name_and_both_are_read(path: str) -> None:
 
 
 def test_a_file_that_moves_between_two_looks_is_not_lost(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """keep may give the file its other name while it is read: no incident is missed, and none is there twice."""
+    """Keep may give the file its other name while it is read: no incident is missed, and none is there twice."""
     for number in range(3):
         add(path, number)
     real = incidents._read_file

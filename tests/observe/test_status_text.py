@@ -47,8 +47,8 @@ capture  running, process 10
 keep     running, process 11
 ship     running, process 12
 
-sink    state       cursor   behind  records  oldest
-stdout  current  3,145,728  0.0 MiB        0   0.0 s"""
+sink    state       cursor   behind  records  oldest  delivered  filtered  dead
+stdout  current  3,145,728  0.0 MiB        0   0.0 s          0         0     0"""
     assert expected == "\n".join(as_lines(HEALTHY))
     assert expected in PAGE.read_text()
 
@@ -194,7 +194,34 @@ def test_a_sinks_state_follows_from_its_cursor(cursor: int | None, expected: str
 def test_lags_are_said_in_units_that_fit(seconds: float, expected: str) -> None:
     """Seconds, minutes and hours."""
     sinks = {"stdout": SinkStatus(0, 1, 1, seconds, "behind")}
-    assert as_lines(replace(HEALTHY, sinks=sinks))[-1].endswith(expected)
+    assert f"  {expected}  " in as_lines(replace(HEALTHY, sinks=sinks))[-1]
+
+
+def test_a_sinks_trouble_is_a_problem_with_its_reason() -> None:
+    """What it is, since when, and what the destination said; a sink that was removed is none."""
+
+    def sink(state: str) -> SinkStatus:
+        return SinkStatus(0, 1, 1, 1.0, state, "http", "it said 403", "2026-01-02T03:04:05Z")
+
+    told = {
+        state: problems(replace(HEALTHY, sinks={"web": sink(state)}))
+        for state in ("config-fault", "dead-letters-full", "retrying", "removed", "behind")
+    }
+    since = "since 2026-01-02T03:04:05Z: it said 403"
+    assert {
+        "config-fault": [f"sink web: takes nothing until somebody mends it {since}"],
+        "dead-letters-full": [f"sink web: waits, because its dead-letter file takes no more {since}"],
+        "retrying": [f"sink web: takes nothing at the moment {since}"],
+        "removed": [],
+        "behind": [],
+    } == told
+    page = PAGE.read_text()
+    assert [] == [state for state in told if f"| `{state}` |" not in page]
+
+
+def test_dead_letters_are_a_problem() -> None:
+    """Somebody has to look at records that a sink does not have."""
+    assert ["incidents: 3 dead-letter; see incidents.jsonl"] == problems(replace(HEALTHY, incidents={"dead-letter": 3}))
 
 
 def test_json_has_the_members_that_other_tools_rely_on() -> None:

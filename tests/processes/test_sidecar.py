@@ -89,12 +89,13 @@ def test_a_killed_capture_is_started_again(place: Place) -> None:
     assert "capture died; it is started again" in sidecar.said()
 
 
-def test_sighup_is_told_and_ignored(place: Place) -> None:
-    """SIGHUP, which is meant for Vault, does not end a sidecar; neither do the signals that `run` only forwards."""
+def test_signals_that_do_not_end_it(place: Place) -> None:
+    """SIGHUP has ship read its sinks again, and does not end a sidecar; neither do those that `run` only forwards."""
     sidecar = started(place)
+    sidecar.wait_for('"message": "delivering"')
     for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGHUP):
         sidecar.signal(number)
-    sidecar.wait_for("SIGHUP does nothing here")
+    sidecar.wait_for("the config was read again")
     with vault(place) as writer:
         write(writer, records(0, 1))
     assert records(0, 1) == sidecar.read(len(records(0, 1)))

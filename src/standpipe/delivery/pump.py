@@ -119,8 +119,9 @@ class Pump:
         return True
 
     def _has_room(self) -> bool:
-        extra = 1 if self._doubts else 0
-        return len(self._window) < self._in_flight + extra and (self._retry_at is None or extra > 0)
+        """One parcel more than may be in flight is made ready, so that reading and sending go on at the same time."""
+        doubt = 1 if self._doubts else 0
+        return len(self._window) < self._in_flight + 1 + doubt and (self._retry_at is None or doubt > 0)
 
     def _reached_proven_end(self) -> bool:
         return self._wait.draining and self._wait.end_proven and not self._wait.goes_on()

@@ -55,6 +55,7 @@ class FaultyProxy:
         self._commands: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]] = queue.SimpleQueue()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._stopping = False
+        self._listening = True
         self._listener = _bound(0)
         self.port = int(self._listener.getsockname()[1])
         self._listener.listen(64)
@@ -79,10 +80,10 @@ class FaultyProxy:
 
     def up(self) -> None:
         """Listen again."""
-        self._do(self._listener.listen)
+        self._do(self._open_port)
 
     def reset(self) -> None:
-        """Reset every connection towards the client; what was held of answers is gone. The server sees a reset, too."""
+        """Reset every connection towards the client; what was held of answers is gone. The server sees an end."""
         self._do(self._reset_all)
 
     def hold_answers(self) -> None:
@@ -136,7 +137,7 @@ class FaultyProxy:
     def _wait(self) -> None:
         poll = select.poll()
         poll.register(self._wake, select.POLLIN)
-        if self.target:
+        if self.target and self._listening:
             poll.register(self._listener, select.POLLIN)
         for link in self._links:
             wants = {link.client: 0, link.server: 0}
@@ -165,10 +166,10 @@ class FaultyProxy:
             self._paced_at = now
 
     def _accept(self) -> None:
-        while self.target:
+        while self.target and self._listening:
             try:
                 client = self._listener.accept()[0]
-            except OSError:  # nobody, or we do not listen
+            except OSError:  # nobody is there, or no more
                 return
             self.connections += 1
             try:
@@ -177,7 +178,7 @@ class FaultyProxy:
                 _close(client, reset=True)
                 continue
             for side in (client, server):
-                side.setblocking(False)
+                side.settimeout(0)
                 side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._links.append(_Link(client, server))
 
@@ -226,7 +227,12 @@ class FaultyProxy:
         for link in tuple(self._links):
             self._end(link, reset=True)
 
+    def _open_port(self) -> None:
+        self._listener.listen(64)
+        self._listening = True
+
     def _close_port(self) -> None:
+        self._listening = False
         self._listener.close()
         self._listener = _bound(self.port)  # bound, and not listening: connections are refused
         self._reset_all()
@@ -241,7 +247,7 @@ def _bound(port: int) -> socket.socket:
     made = socket.socket()
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     made.bind((HOST, port))
-    made.setblocking(False)
+    made.settimeout(0)
     return made
 
 

@@ -58,12 +58,12 @@ def make_record(number: int, size: int = USUAL_BYTES, marker: str = "") -> bytes
     kind = "response" if number % 2 else "request"
     request = {
         "id": f"6f0e8a52-0000-4000-8000-{number // 2:012d}",
-        "operation": "read" if number % 4 < 2 else "update",
+        "operation": ("read", "read", "update", "update")[number % 4],
         "mount_type": "kv",
         "mount_point": "secret/",
         "namespace": {"id": "root"},
         "path": f"secret/data/{number}",
-        "data": {"note": "é \U0001f600 \u2028 \\ \"", "marker": marker, "n": number, "list": [1, "x", None, True]},
+        "data": {"note": 'é \U0001f600 \u2028 \\ "', "marker": marker, "n": number, "list": [1, "x", None, True]},
     }
     entry = {"time": f"2024-05-06T07:08:{seconds:02d}.{nanoseconds:09d}Z", "type": kind, "request": request, "pad": ""}
     short = len(json.dumps(entry, ensure_ascii=False).encode()) + 1
