@@ -4,8 +4,8 @@ A parcel is one batch and what its acknowledgement means for the cursor. Parcels
 also where nothing in a stretch of the journal is for this sink: then the batch is empty. A seal goes out, where the
 sink gets seals, as soon as it is there and all that it covers has gone before.
 
-Memory: one read of READ_BYTES, or one record where that is larger (the framer's limit bounds it), as journal bytes and
-as payloads, until the pump takes the parcels; and one batch that is still open.
+Memory: one read of READ_BYTES, or one record where that is larger (the framer's limit bounds it), as records; its
+payloads are made a parcel at a time, when the pump asks for one. The parts of a very large record likewise.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from standpipe.records.framing import Framer, Record
 from standpipe.sinks.base import Batch, Unfit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from standpipe.delivery.seal_feed import SealFeed
     from standpipe.journal.cursor import Cursor
@@ -53,7 +53,7 @@ class Parcel:
 class Wanted:
     """What a sink is to get, and in which form. prefix: Vault's, before each record. None: no selection, and so on."""
 
-    encode: Callable[[Record, int], bytes | tuple[bytes, ...]]
+    encode: Callable[[Record, int], bytes | Sequence[bytes]]
     limits: Limits
     prefix: bytes = b""
     selection: Selection | None = None
@@ -87,6 +87,7 @@ class Feed:
         self._tell_torn = torn
         self._framer = Framer(cursor.offset, wanted.prefix)
         self._ready: deque[Parcel] = deque()
+        self._work: Iterator[None] | None = None  # records that were read and are not in parcels yet
         self._opened_at: float | None = None
         self._offset = cursor.offset  # everything before it is in a parcel, or in the open one
         self._after = cursor.after
@@ -99,7 +100,7 @@ class Feed:
 
     def next(self, now: float, *, at_once: bool = False) -> Parcel | None:
         """Return the next parcel; None where there is none yet. now: monotonic seconds. at_once: do not linger."""
-        while not self._ready and self._read():
+        while not self._ready and (self._go_on() or self._read()):
             pass
         if not self._ready and self._wanted.seals is not None:
             for seal in self._wanted.seals.due(self._offset):
@@ -123,32 +124,41 @@ class Feed:
 
     def last(self) -> Parcel | None:
         """Return what is left when nothing will follow: a line without its newline, as a torn record; or None."""
-        self._take(self._framer.finish())
-        if self._parcel_has_something():
-            self._close()
-        return self._ready.popleft() if self._ready else None
+        records = self._framer.finish()
+        if records:
+            self._work = self._take(records, self._framer.offset)
+        return self.next(0.0, at_once=True)
 
     def _read(self) -> bool:
         """Read once; False where there is nothing to read."""
         position = self._framer.offset + self._framer.pending
         data = self._reader.read(position, READ_BYTES)
         if data:
-            self._take(self._framer.feed(data))
+            records = self._framer.feed(data)
         else:
             hole = self._reader.span(position)
             if not isinstance(hole, Hole):
                 return False
-            self._take(self._framer.skip_to(hole.end))
-            self._offset = hole.end
-        if not self._batch.payloads and self._parcel_has_something():
-            self._close()  # so that a stretch of which nothing is for this sink moves its cursor
+            records = self._framer.skip_to(hole.end)
+        self._work = self._take(records, self._framer.offset)
+        return True
+
+    def _go_on(self) -> bool:
+        """Work on until a parcel is ready or all that was read is in parcels; False where nothing is left to do."""
+        if self._work is None:
+            return False
+        if next(self._work, self) is self:
+            self._work = None
         return True
 
     def _parcel_has_something(self) -> bool:
         return self._offset > self._parcel.offset or bool(self._batch.payloads or self._parcel.unfit)
 
-    def _take(self, records: list[Record]) -> None:
-        """Select, encode and put into parcels. One loop, with what it needs in locals: it is most of ship's work."""
+    def _take(self, records: list[Record], end: int) -> Iterator[None]:
+        """Select, encode and put into parcels; yield whenever one is ready. end: the offset after the last record.
+
+        One loop, with what it needs in locals: it is most of ship's work.
+        """
         wanted = self._wanted
         selection, dropper, encode = wanted.selection, wanted.dropper, wanted.encode
         batch_bytes, batch_records = self._limits.batch_bytes, self._limits.batch_records
@@ -171,7 +181,8 @@ class Feed:
             for piece in (payload,) if isinstance(payload, bytes) else payload:
                 size = len(piece) + overhead
                 if self._size + size > batch_bytes or len(batch.payloads) >= batch_records:
-                    self._close_before(record, after)
+                    if self._close_before(record, after):
+                        yield
                     batch, parcel = self._batch, self._parcel
                 batch.records.append(sent)
                 batch.payloads.append(piece)
@@ -180,15 +191,18 @@ class Feed:
             after = record.offset + record.length
             parcel.records += 1
         self._after = after
-        if records:
-            self._offset = records[-1].end
+        self._offset = end
+        if not self._batch.payloads and self._parcel_has_something():
+            self._close()  # so that a stretch of which nothing is for this sink moves its cursor
 
-    def _close_before(self, record: Record, after: int) -> None:
-        """Close the parcel, if there is something in it, because a record does not fit."""
-        if self._batch.payloads:
-            self._offset = record.offset  # also where a part of it is in this parcel: it counts when all of it is sent
-            self._after = after
-            self._close()
+    def _close_before(self, record: Record, after: int) -> bool:
+        """Close the parcel, because a record does not fit; False where there is nothing in it."""
+        if not self._batch.payloads:
+            return False
+        self._offset = record.offset  # also where a part of it is in this parcel: it counts when all of it is sent
+        self._after = after
+        self._close()
+        return True
 
     def _take_seal(self, seal: Record) -> None:
         try:

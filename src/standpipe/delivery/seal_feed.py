@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from standpipe.errors import JournalError
+from standpipe.journal.seal import parse_seal
 from standpipe.journal.seal_store import read_seal_bytes
 from standpipe.records.framing import Record
 
@@ -30,7 +31,7 @@ class SealFeed:
     def due(self, offset: int) -> Iterator[Record]:
         """Yield every seal of which the segment ends at or before an offset, oldest first, once each.
 
-        One that cannot be read is left out: the next seal's link to it shows that it is missing.
+        One that cannot be read, or is damaged, is left out: the next seal's link to it shows that it is missing.
         """
         for segment in self._reader.segments:
             if segment.base < self._sealed or not segment.sealed or not segment.has_data:
@@ -40,6 +41,7 @@ class SealFeed:
             self._sealed = segment.end
             try:
                 body = read_seal_bytes(self._layout, segment.base).strip()
+                parse_seal(body)
             except (OSError, JournalError):
                 continue
             yield Record(segment.base, segment.end - segment.base, body, torn=False, is_seal=True)

@@ -65,8 +65,7 @@ class Waiting:
 
         Never less than COALESCE_SECONDS unless we are woken.
         """
-        self.pause(COALESCE_SECONDS)
-        if self.draining or self.stop_now:
+        if self.pause(COALESCE_SECONDS) or self.draining or self.stop_now:
             return
         longest = self._watch.poll_seconds if seconds is None else min(self._watch.poll_seconds, seconds)
         for descriptor, _ in self._data_poll.poll(longest * 1000):
@@ -75,10 +74,12 @@ class Waiting:
             else:
                 self._watch.clear()
 
-    def pause(self, seconds: float | None) -> None:
-        """Sleep (None: without end) until we are woken."""
-        if self._wake_poll.poll(None if seconds is None else seconds * 1000):
+    def pause(self, seconds: float | None) -> bool:
+        """Sleep (None: without end) until we are woken; tell whether we were."""
+        woken = bool(self._wake_poll.poll(None if seconds is None else seconds * 1000))
+        if woken:
             self._clear_wake()
+        return woken
 
     def writable(self, descriptor: int) -> bool:
         """Wait until a descriptor takes more; False if we were told to stop now."""

@@ -34,7 +34,7 @@ from standpipe.sinks.registry import open_sink
 from standpipe.sinks.stdout import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from standpipe.config_sinks import SinkConfig
     from standpipe.delivery.batching import Batcher
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from standpipe.records.framing import Record
     from standpipe.sinks.base import ArchiveSink, Sink
 
-    Encode = Callable[[Record, int], bytes | tuple[bytes, ...]]
+    Encode = Callable[[Record, int], bytes | Sequence[bytes]]
 
 OBJECTS = "objects"
 STDOUT_LIMITS = Limits(

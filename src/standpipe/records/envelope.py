@@ -17,26 +17,27 @@ escapes, order and repeated keys stay as they are. A record that has a ``standpi
 later one of two.
 """
 
-import json
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from typing import overload
 
 from standpipe.errors import UsageError
 from standpipe.journal.layout import OFFSET_DIGITS, record_id
 from standpipe.records.framing import Record
 from standpipe.records.objects import JSON_WHITESPACE
+from standpipe.records.pieces import (
+    CHARACTER_BYTES_MAX,
+    binary_piece,
+    encode,
+    is_text,
+    raw_member,
+    text_piece,
+)
 
 COPY_BYTES_MAX = 64 << 10
 """Up to here a second copy of a body costs less than not making it; beyond, it would cost memory."""
 
-CHARACTER_BYTES_MAX = 12  # two escapes, "\ud83d\ude00": the longest form of one character
-
 _QUOTE = ord('"')
-_HIGH_SURROGATES = (r"\ud8", r"\ud9", r"\uda", r"\udb")  # a low one follows: _encode was given whole characters
-
-# All but ASCII is escaped, and so is every control character: no line separator of Unicode can cut a line in two for
-# a reader that splits on those, and nothing can drive a terminal.
-_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
 class Envelope:
@@ -45,8 +46,8 @@ class Envelope:
     __slots__ = ("_journal", "_labels", "_line", "_object")
 
     def __init__(self, journal_id: str, labels: Mapping[str, str] | None = None) -> None:
-        self._journal = _encode(journal_id)[1:-1]
-        self._labels = f',"labels":{_encode(dict(labels))}' if labels else ""
+        self._journal = encode(journal_id)[1:-1]
+        self._labels = f',"labels":{encode(dict(labels))}' if labels else ""
         journal, labels_member = (text.replace("%", "%%") for text in (self._journal, self._labels))
         # One formatting of bytes is the fastest way known: an f-string needs encode(), and join makes more objects.
         head = (
@@ -75,8 +76,8 @@ class Envelope:
         offset = record.offset
         return self._object % (offset, offset, record.length, after, body[1:])
 
-    def parts(self, record: Record, after: int, part_bytes: int) -> tuple[bytes, ...]:
-        """Return the record as objects, without newlines, of at most part_bytes each.
+    def parts(self, record: Record, after: int, part_bytes: int) -> Sequence[bytes]:
+        """Return the record as objects, without newlines, of at most part_bytes each; they are made when asked for.
 
         A record that fits is one object, as `object` gives it. Otherwise each part has the whole envelope, a number
         like ``"2/3"``, and under ``raw`` a piece of the body, or under ``raw_base64`` where the body is not UTF-8.
@@ -84,26 +85,30 @@ class Envelope:
 
         Raises UsageError where part_bytes has no room for an envelope and one character.
         """
-        whole = self.object(record, after)
-        if len(whole) <= part_bytes:
-            return (whole,)
-        key, text = _raw(record.body)
-        cut = _cut_text if key == "raw" else _cut_base64
-        digits = len(str(len(text) // part_bytes + 1))
+        if len(record.body) <= part_bytes:
+            whole = self.object(record, after)
+            if len(whole) <= part_bytes:
+                return (whole,)
+        key, piece_end = ("raw", text_piece) if is_text(record.body) else ("raw_base64", binary_piece)
+        digits = len(str(len(record.body) // part_bytes + 1))
         while True:
             most = 10**digits - 1
             room = part_bytes - len(self._part(record, after, f"{most}/{most}", key, ""))
             if room < CHARACTER_BYTES_MAX:
                 msg = f"A record cannot be cut into parts of {part_bytes} bytes: its envelope alone needs most of them"
                 raise UsageError(msg, "Allow larger parts, or add fewer labels")
-            pieces = list(cut(text, room))
-            if len(pieces) <= most:
-                break
+            ends = [0]
+            while ends[-1] < len(record.body) and len(ends) <= most + 1:
+                ends.append(piece_end(record.body, ends[-1], room))
+            if len(ends) - 1 <= most:
+                return _Parts(self, record, after, ends)
             digits += 1
-        count = len(pieces)
-        return tuple(
-            self._part(record, after, f"{number}/{count}", key, piece) for number, piece in enumerate(pieces, start=1)
-        )
+
+    def part(self, record: Record, after: int, part: str, piece: bytes, *, text: bool) -> bytes:
+        """Return one part. text: its record is UTF-8 as a whole; else base64 is used for all of its pieces."""
+        if text:
+            return self._part(record, after, part, "raw", encode(piece.decode())[1:-1])
+        return self._part(record, after, part, "raw_base64", b64encode(piece).decode("ascii"))
 
     def _any(self, record: Record, after: int, end: bytes) -> bytes:
         """Return any record as an object and what ends it."""
@@ -116,7 +121,7 @@ class Envelope:
             return b"".join((head.encode(), b"," if has_members else b"", memoryview(body)[1:], end))
         if record.dropped:
             return f"{head}}}".encode() + end
-        key, text = _raw(body)
+        key, text = raw_member(body)
         return b"".join((f'{head},"{key}":"{text}"}}'.encode(), end))
 
     def _part(self, record: Record, after: int, part: str, key: str, text: str) -> bytes:
@@ -130,7 +135,7 @@ class Envelope:
             start, place = f'"id":"{identity}","journal":"{self._journal}"', f',"after":{after}'
         torn = ',"torn":true' if record.torn else ""
         number = f',"part":"{part}"' if part else ""
-        dropped = f',"dropped":{_encode(record.dropped)}' if record.dropped else ""
+        dropped = f',"dropped":{encode(record.dropped)}' if record.dropped else ""
         return (
             f'{{{start},"offset":{record.offset},"length":{record.length}{place}{torn}{number}{dropped}{self._labels}}}'
         )
@@ -142,37 +147,32 @@ def entry_id(record: Record, journal_id: str) -> str:
     return f"{identity}-seal" if record.is_seal else identity
 
 
-def _raw(body: bytes) -> tuple[str, str]:
-    """Return the key and the text between the quotes under which any bytes can stand in JSON."""
-    try:
-        return "raw", _encode(body.decode())[1:-1]
-    except UnicodeDecodeError:
-        return "raw_base64", b64encode(body).decode("ascii")
+class _Parts(Sequence[bytes]):
+    """The parts of one record, each made anew whenever it is asked for. `ends`: where the pieces end, from 0 on."""
 
+    __slots__ = ("_after", "_ends", "_envelope", "_record", "_text")
 
-def _cut_text(text: str, room: int) -> Iterator[str]:
-    """Cut what `_raw` made of UTF-8 into pieces of at most room characters, between characters of the original."""
-    escapes = text.replace(r"\\", r"\-")  # as long as before, and now every backslash begins an escape
-    start = 0
-    while start < len(text):
-        end = start + room
-        while end < len(text):
-            place = escapes.rfind("\\", max(start, end - CHARACTER_BYTES_MAX + 1), end)
-            if place < 0 or place + _escape_length(escapes, place) <= end:
-                break
-            end = place  # perhaps the second half of a surrogate pair: then the first one is found now
-        yield text[start:end]
-        start = end
+    def __init__(self, envelope: Envelope, record: Record, after: int, ends: list[int]) -> None:
+        self._envelope = envelope
+        self._record = record
+        self._after = after
+        self._ends = ends
+        self._text = is_text(record.body)
 
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._ends) - 1
 
-def _escape_length(text: str, place: int) -> int:
-    if text.startswith(_HIGH_SURROGATES, place):
-        return CHARACTER_BYTES_MAX
-    return 6 if text.startswith("\\u", place) else 2
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
 
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[bytes]: ...
 
-def _cut_base64(text: str, room: int) -> Iterator[str]:
-    """Cut base64 into pieces of at most room characters, each of which can be decoded alone."""
-    size = room - room % 4
-    for start in range(0, len(text), size):
-        yield text[start : start + size]
+    def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes]:
+        """Make one, or some."""
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        number = range(len(self))[index]
+        piece = self._record.body[self._ends[number] : self._ends[number + 1]]
+        return self._envelope.part(self._record, self._after, f"{number + 1}/{len(self)}", piece, text=self._text)

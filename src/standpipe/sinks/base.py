@@ -25,13 +25,13 @@ supervisor starts another one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from standpipe.config_sinks import SinkConfig
+    from standpipe.config_sinks import BatchConfig, SinkConfig
     from standpipe.preflight import Check
     from standpipe.records.framing import Record
 
@@ -105,6 +105,28 @@ class Limits:
     record_overhead_bytes: int = 0
 
 
+def wished(
+    limits: Limits, wish: BatchConfig, *, bytes_max: int | None = None, frame_bytes: int = 0, in_order: bool = False
+) -> Limits:
+    """Return the limits of a sink's type with what the config asks for (`batch`) in their place.
+
+    limits: what the type does by itself; its batch_bytes, like `batch.size`, are all that is sent at once. bytes_max:
+    the most that the destination takes at once; a larger wish is cut down to it. frame_bytes: what is sent besides the
+    payloads; the batch_bytes that are returned are without it. in_order: one batch is under way, whatever is asked,
+    because two would change the order.
+    """
+    size_bytes = wish.size_bytes or limits.batch_bytes
+    if bytes_max is not None:
+        size_bytes = min(size_bytes, bytes_max)
+    return replace(
+        limits,
+        batch_bytes=max(size_bytes - frame_bytes, 1),
+        batch_records=wish.records or limits.batch_records,
+        linger_seconds=limits.linger_seconds if wish.age_seconds is None else wish.age_seconds,
+        in_flight=1 if in_order else wish.in_flight or limits.in_flight,
+    )
+
+
 @dataclass(slots=True)
 class Batch:
     """What is sent at once: three lists of the same length. A record in several parts is there several times."""
@@ -144,7 +166,7 @@ class Sink(Protocol):
     def limits(self) -> Limits:
         """How much may go at once."""
 
-    def encode(self, record: Record, after: int) -> bytes | tuple[bytes, ...]:
+    def encode(self, record: Record, after: int) -> bytes | Sequence[bytes]:
         """Return the payload of a record, or of each part where it must go in several.
 
         after: the end of the previous record that was sent to this sink. record.is_seal may be set where seals are
