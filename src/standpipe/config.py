@@ -147,7 +147,9 @@ def resolve(config: Config, free_bytes: int, own_bytes: int) -> Config:
     journal = config.journal
     max_size_bytes = journal.max_size_bytes
     if max_size_bytes is None:
-        max_size_bytes = min(DEFAULT_MAX_SIZE_BYTES, (free_bytes + own_bytes) // DEFAULT_FREE_DIVISOR)
+        half = (free_bytes + own_bytes) // DEFAULT_FREE_DIVISOR
+        # On a full volume a start must not fail by a figure that nobody chose: what is delivered makes room.
+        max_size_bytes = max(min(DEFAULT_MAX_SIZE_BYTES, half), MIN_SEGMENTS * MIN_DEFAULT_SEGMENT_BYTES)
     problems = source_problems(config.source, journal.path)
     cap_problem = _max_size_problem(max_size_bytes, journal.segment_size_bytes)
     if problems or cap_problem:

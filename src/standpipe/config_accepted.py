@@ -64,6 +64,26 @@ class ConfigSource:
         path = usable_config(self._path, self._journal, self._log) if self._supervised else self._path
         return self._load(path)
 
+    def last_accepted(self) -> Config | None:
+        """Return what was accepted last, where that is something else than what was read; None for an unsupervised one.
+
+        Raises JournalError.
+        """
+        if not self._supervised or self._read is None or self._journal is None:
+            return None
+        accepted = Layout(self._journal).config
+        try:
+            if read_file(accepted) == self._read:
+                return None
+            old = load_settings(accepted, journal=self._journal)
+        except ConfigError:
+            return None
+        return old
+
+    def forget(self) -> None:
+        """Note that what was read last is not in use."""
+        self._read = None
+
     def load_again(self) -> Config:
         """Return what the file says now. Raises ConfigError, JournalError."""
         return self._load(self._path)

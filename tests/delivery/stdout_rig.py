@@ -16,7 +16,9 @@ from standpipe.delivery import batching
 from standpipe.delivery.batching import ParcelBatcher, RawBatcher
 from standpipe.delivery.feed import Feed, Wanted
 from standpipe.delivery.ledger import Ledger
+from standpipe.delivery.progress import Progress
 from standpipe.delivery.resume import start_of_new
+from standpipe.delivery.sink_states import SinkStates
 from standpipe.delivery.stdout_pump import StdoutPump
 from standpipe.delivery.waiting import Waiting
 from standpipe.journal import incidents
@@ -60,15 +62,18 @@ class StepWaiting(Waiting):
         """Do what SIGTERM does."""
         self.stop_now = True
 
-    def for_data(self) -> None:
+    def for_data(self, seconds: float | None = None) -> None:
         """Go on at once, to the end."""
+        assert seconds is None or seconds >= 0
         self.draining = True
         self.end_proven = True
 
-    def pause(self, seconds: float) -> None:
+    def pause(self, seconds: float | None) -> bool:
         """Let the test mend what is broken."""
+        assert seconds is not None
         assert seconds > 0
         self.paused()
+        return False
 
     def writable(self, descriptor: int) -> bool:
         """Let the test read."""
@@ -148,7 +153,9 @@ class Rig:
         reader = JournalReader(self.layout)
         cursor = CursorFile(self.layout.cursor(SINK))
         ledger = Ledger(self.layout.incidents)
-        pump = StdoutPump(SINK, reader, cursor, output, self.wait, ledger, Log("ship", self._log))
+        log = Log("ship", self._log)
+        progress = Progress(SINK, cursor, SinkStates(self.layout), self.wait, log)
+        pump = StdoutPump(reader, cursor, output, progress, ledger, log)
         state = pump.begin(start_of_new(start, reader.base, reader.end, added=False), known=False)
         batcher: Batcher = RawBatcher(reader)
         if form == JSON:

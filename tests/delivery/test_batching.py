@@ -128,10 +128,11 @@ def tell(record: Record, after: int) -> bytes:
 
 
 def expected_lines(journal: Journal, prefix: bytes = b"", *, ended: bool = True) -> bytes:
-    """Return the records of the whole journal, framed in one piece, each with the end of the one before it."""
+    """Return the records of the whole journal, framed in one piece, each with the end of what is before it."""
     after, lines = journal.parts[0][0], b""
     runs = journal.runs
     for base, data in runs:
+        after = max(after, base)
         framer = Framer(base, prefix)
         records = framer.feed(data)
         if ended or base != runs[-1][0]:

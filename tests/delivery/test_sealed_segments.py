@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from standpipe.delivery.sealed_segments import next_sealed
+from standpipe.delivery.sealed_segments import MissingSeal, next_sealed
 from standpipe.errors import JournalError
 from standpipe.journal import identity
 from standpipe.journal.keeping import make_seal, write_seal
@@ -43,7 +43,7 @@ def seal(layout: Layout, count: int) -> None:
 def found(layout: Layout, offset: int, done_base: int | None = None) -> SealedSegment:
     """Return what must be found."""
     segment = next_sealed(layout, offset, done_base=done_base)
-    assert segment is not None
+    assert isinstance(segment, SealedSegment)
     return segment
 
 
@@ -65,11 +65,20 @@ def test_nothing_is_found_before_it_is_sealed(layout: Layout) -> None:
     assert next_sealed(layout, 100 * SEGMENT_BYTES) is None
 
 
-def test_a_segment_without_seal_is_not_stepped_over(layout: Layout) -> None:
-    """What comes after it waits for it, sealed or not."""
+def test_a_seal_that_is_still_to_come_is_waited_for(layout: Layout) -> None:
+    """Keep seals in order: what comes after a segment without a seal waits for it."""
+    seal(layout, 3)
+    for number in (1, 2):
+        os.unlink(layout.segment(number * SEGMENT_BYTES, SEAL_SUFFIX))
+    assert next_sealed(layout, SEGMENT_BYTES) is None
+
+
+def test_a_seal_that_has_gone_is_told(layout: Layout) -> None:
+    """A later segment has its seal, so this one's was there: nobody waits for it."""
     seal(layout, 3)
     os.unlink(layout.segment(SEGMENT_BYTES, SEAL_SUFFIX))
-    assert next_sealed(layout, SEGMENT_BYTES) is None
+    assert MissingSeal(SEGMENT_BYTES, 2 * SEGMENT_BYTES) == next_sealed(layout, SEGMENT_BYTES)
+    assert 2 * SEGMENT_BYTES == found(layout, 2 * SEGMENT_BYTES).base
 
 
 @pytest.mark.parametrize(("offset", "base"), [(0, 0), (1, 0), (SEGMENT_BYTES - 1, 0), (SEGMENT_BYTES, SEGMENT_BYTES)])

@@ -56,9 +56,7 @@ COMMANDS: dict[str, Entry] = {
     "capture": Entry("", "Move a FIFO's bytes into the journal (a child of run)."),
     "keep": Entry("standpipe.cli.keep:command", "Seal, compress and retain segments (a child of run)."),
     "ship": Entry("standpipe.cli.ship:command", "Deliver the journal to the sinks (a child of run)."),
-    "replay": Entry(
-        "standpipe.cli.replay:command", "Send a part of the journal to a sink again, with the same ids."
-    ),
+    "replay": Entry("standpipe.cli.replay:command", "Send a part of the journal to a sink again, with the same ids."),
     "status": Entry("standpipe.cli.status:command", "Show what is captured, delivered and retained."),
     "verify": Entry("standpipe.cli.verify:command", "Prove that nothing is missing or altered."),
     "rotate": Entry("standpipe.cli.rotate:command", "Rotate a live audit.log without loss, beside another shipper."),

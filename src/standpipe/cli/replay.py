@@ -22,8 +22,9 @@ Examples:
   standpipe replay --sink stdout --from 0 > again.log                      without a config: raw, to stdout
 
 \b
-Exit status: 0 all of it was delivered; 1 some records are dead letters; 2 the
-journal or the sink cannot be used; 64 usage or config.
+Exit status: 0 all of it was delivered; 1 some records are dead letters, or a
+part of the range is lost in the journal itself; 2 the journal or the sink
+cannot be used; 64 usage or config.
 """
 
 
@@ -74,9 +75,10 @@ def command(
         "delivered": done.delivered,
         "filtered": done.filtered,
         "dead_letters": done.dead_letters,
+        "lost_bytes": done.lost_bytes,
     }
     if json_wanted:
         sys.stderr.write(json.dumps(facts) + "\n")
     else:
         log.info("sent again", **facts)
-    return EXIT_NEGATIVE if done.dead_letters else EXIT_OK
+    return EXIT_NEGATIVE if done.dead_letters or done.lost_bytes else EXIT_OK

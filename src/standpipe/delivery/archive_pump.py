@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from standpipe.delivery.feed import Parcel
 from standpipe.delivery.pump import ONCE_PATIENCE_SECONDS
-from standpipe.delivery.sealed_segments import next_sealed
+from standpipe.delivery.sealed_segments import MissingSeal, next_sealed
 from standpipe.errors import JournalError, SinkError
 from standpipe.journal import sink_entries
 from standpipe.sinks.base import Batch, Delivered, Retry
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 
 class ArchivePump:
-    """Delivers one journal's sealed segments. Times are monotonic seconds."""
+    """Delivers one journal's sealed segments. Times are monotonic seconds.
+
+    missing: is told of a segment whose seal has gone: its ends, and why.
+    """
 
     def __init__(
         self,
@@ -35,10 +38,12 @@ class ArchivePump:
         state: Cursor,
         progress: Progress,
         backoff: Backoff,
+        missing: Callable[[int, int, str], None],
         *,
         clock: Callable[[], float],
     ) -> None:
         self._sink = sink
+        self._missing = missing
         self._layout = layout
         self._offset = state.offset
         self._done_base: int | None = None
@@ -57,7 +62,9 @@ class ArchivePump:
                 except JournalError as error:  # a damaged seal holds up this sink, and no other one
                     self._on_retry(Retry(str(error), config_fault=True))
                     continue
-                if segment is not None:
+                if isinstance(segment, MissingSeal):
+                    self._pass_over(segment)
+                elif segment is not None:
                     self._put(segment)
                 elif self._wait.draining:
                     break
@@ -66,6 +73,12 @@ class ArchivePump:
         finally:
             self._sink.close()
             self._progress.end()
+
+    def _pass_over(self, segment: MissingSeal) -> None:
+        """Leave out a segment that nothing can be proven of any more; nobody would wait for its seal but in vain."""
+        self._missing(segment.base, segment.end, "its seal has gone")
+        self._offset, self._done_base = segment.end, segment.base
+        self._progress.acknowledge([Parcel(Batch([], [], []), segment.end, segment.end)], 0)
 
     def _put(self, segment: SealedSegment) -> None:
         outcome = self._sink.put(segment)

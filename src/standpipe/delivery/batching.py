@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from standpipe.journal.span import Hole
 
 if TYPE_CHECKING:
-    from standpipe.delivery.feed import Feed, Parcel
-    from standpipe.journal.reader import JournalReader
+    from standpipe.delivery.feed import Feed, Parcel, ReadsJournal
 
 BATCH_BYTES_MAX = 256 << 10  # what kill -9 may repeat; large enough that a system call a batch does not count
 TAIL_BYTES = 8 << 10  # the last newline is nearly always here: a record has some 2 KiB
@@ -50,7 +49,7 @@ class Batcher(Protocol):
 class RawBatcher:
     """Batches of raw bytes. Looks for newlines only near the end of what there is."""
 
-    def __init__(self, reader: JournalReader) -> None:
+    def __init__(self, reader: ReadsJournal) -> None:
         self._reader = reader
         self._scanned_to = 0  # no newline between the current offset and here
 
@@ -113,7 +112,10 @@ class ParcelBatcher:
 
     def next(self, offset: int) -> Batch | None:
         """See Batcher; offset must be where the batch before ended."""
-        return self._batch(offset, self._feed.next(0.0, at_once=True))
+        parcel = self._feed.next(0.0, at_once=True)
+        while parcel is None and self._feed.has_more:
+            parcel = self._feed.next(0.0, at_once=True)
+        return self._batch(offset, parcel)
 
     def last(self, offset: int) -> Batch | None:
         """See Batcher; the rest becomes a torn record."""

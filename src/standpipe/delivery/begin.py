@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from standpipe.delivery import resume as resuming
 
 if TYPE_CHECKING:
+    from standpipe.delivery.feed import ReadsJournal
     from standpipe.delivery.ledger import Ledger
     from standpipe.journal.cursor import Cursor, CursorFile
-    from standpipe.journal.reader import JournalReader
     from standpipe.observe.log import Log
 
 NO_OUTPUT = resuming.Output("", 0)
@@ -18,7 +19,7 @@ NO_OUTPUT = resuming.Output("", 0)
 def begin(
     name: str,
     cursor: CursorFile,
-    reader: JournalReader,
+    reader: ReadsJournal,
     start: int,
     *,
     known: bool,
@@ -33,6 +34,8 @@ def begin(
     base, end = reader.base, reader.end
     state = cursor.state
     if state is not None:
+        # What a pipe may have lost when this sink was stdout, nobody can step back for into another destination.
+        state = replace(state, output=None, writing=None, unread=None)
         plan = resuming.resume(state, NO_OUTPUT, base, end)
     elif cursor.damaged or known:
         plan = resuming.lost_cursor(start, base, end)

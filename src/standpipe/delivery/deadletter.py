@@ -71,9 +71,13 @@ class DeadLetters:
         """
         refused = self._append(letters, now)
         if refused is None:
-            for record, why in letters:
-                detail: dict[str, object] = {"sink": self._sink, "why": why, "seal": record.is_seal}
-                self._ledger.add(kinds.DEAD_LETTER, record.offset, record.length, detail)
+            self._ledger.add_all(
+                kinds.DEAD_LETTER,
+                [
+                    (record.offset, record.length, {"sink": self._sink, "why": why, "seal": record.is_seal})
+                    for record, why in letters
+                ],
+            )
         return refused
 
     def _append(self, letters: Sequence[tuple[Record, str]], now: float) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from standpipe.errors import JournalError
@@ -14,8 +15,8 @@ from standpipe.records.framing import Framer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from standpipe.delivery.feed import ReadsJournal
     from standpipe.journal.layout import Layout
-    from standpipe.journal.reader import JournalReader
     from standpipe.records.framing import Record
     from standpipe.records.selection import Selection
 
@@ -23,7 +24,7 @@ BLOCK_BYTES = 64 << 10  # of the search for a newline
 SCAN_BYTES = 1 << 20  # a read where records are looked at one by one
 
 
-def _last_line_start(reader: JournalReader, start: int, end: int) -> int | None:
+def _last_line_start(reader: ReadsJournal, start: int, end: int) -> int | None:
     """Return where the last line in [start, end] begins: after a newline, or after a hole; None where neither is."""
     found = None
     position = start
@@ -41,7 +42,7 @@ def _last_line_start(reader: JournalReader, start: int, end: int) -> int | None:
     return found
 
 
-def record_start(reader: JournalReader, offset: int, base: int) -> int:
+def record_start(reader: ReadsJournal, offset: int, base: int) -> int:
     """Return the beginning of the line that holds the byte at offset; base: where the journal begins."""
     end = offset
     while end > base:
@@ -56,15 +57,16 @@ def record_start(reader: JournalReader, offset: int, base: int) -> int:
     return base
 
 
-def record_end(reader: JournalReader, offset: int, end: int) -> int:
+def record_end(reader: ReadsJournal, offset: int, end: int) -> int:
     """Return the end of the line that holds the byte before offset; end: where the journal ends."""
     if not offset:
         return 0
     position = offset - 1
     while position < end:
         data = reader.read(position, BLOCK_BYTES)
-        if not data:
-            return min(position, end)
+        if not data:  # a hole ends the line, and what stands before it is a record, though a torn one
+            hole = reader.span(position)
+            return min(hole.end if isinstance(hole, Hole) else position, end)
         found = data.find(b"\n")
         if found >= 0:
             return position + found + 1
@@ -72,7 +74,7 @@ def record_end(reader: JournalReader, offset: int, end: int) -> int:
     return end
 
 
-def records_between(reader: JournalReader, start: int, end: int, prefix: bytes) -> Iterator[Record]:
+def records_between(reader: ReadsJournal, start: int, end: int, prefix: bytes) -> Iterator[Record]:
     """Yield the records that begin in [start, end); start must be where one begins."""
     framer = Framer(start, prefix)
     while True:
@@ -94,30 +96,31 @@ def records_between(reader: JournalReader, start: int, end: int, prefix: bytes) 
 
 
 def end_of_selected_before(
-    reader: JournalReader, offset: int, base: int, selection: Selection | None, prefix: bytes
+    reader: ReadsJournal, offset: int, base: int, selection: Selection | None, prefix: bytes
 ) -> int:
     """Return the end of the last record before offset that a sink got: what the one at offset says as `after`.
 
     offset: where a record begins. Goes back a segment at a time. Where nothing before it was for this sink, or is there
-    no more, the journal's base.
+    no more: the end of the last hole before it, or the journal's base.
     """
     if selection is None:
-        ends = (min(segment.end, offset) for segment in reader.segments if segment.has_data and segment.base < offset)
-        return max(ends, default=base)
-    bases = sorted((segment.base for segment in reader.segments if segment.has_data), reverse=True)
+        return offset
+    held = [segment for segment in reader.segments if segment.has_data and segment.base <= offset]
+    gaps = [later.base for earlier, later in pairwise(held) if earlier.end < later.base]
+    floor = max([base, *gaps])  # what a hole lost was not filtered: nothing before its end counts
     stop = offset
-    for segment_base in bases:
-        if segment_base >= stop:
-            continue
-        start = record_start(reader, segment_base, base)
+    for segment_base in sorted((segment.base for segment in held), reverse=True):
+        if segment_base < floor:
+            break
+        start = max(floor, record_start(reader, segment_base, base))
         wanted = [record.end for record in records_between(reader, start, stop, prefix) if selection.wants(record)]
         if wanted:
             return wanted[-1]
         stop = start
-    return base
+    return floor
 
 
-def offset_at(layout: Layout, reader: JournalReader, moment: datetime, prefix: bytes) -> int:
+def offset_at(layout: Layout, reader: ReadsJournal, moment: datetime, prefix: bytes) -> int:
     """Return the offset of the first record whose time is at or after a moment; the journal's end where none is.
 
     Whole segments are passed over by what their seals say. Records without a time count to the one after them.

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from standpipe.records.selection import Selection
     from standpipe.sinks.base import Limits
 
+READS_A_CALL = 16  # 4 MiB of records of which none is for this sink; then signals, answers and the clock are looked at
 READ_BYTES = 256 << 10  # 128 usual records: a system call each does not count, and the memory does not either
 
 
@@ -37,7 +38,7 @@ class Parcel:
     """A batch, and the cursor after it: offset, `after`, the end of the last seal in it (None: as before).
 
     records: how many of the journal's records end in it, without those that were filtered, and the seals. unfit: those
-    that the sink cannot encode, and why; they are among `records`.
+    that the sink cannot encode, and why; they are among `records`. size_bytes: of its payloads.
     """
 
     batch: Batch
@@ -46,6 +47,7 @@ class Parcel:
     sealed: int | None = None
     records: int = 0
     filtered: int = 0
+    size_bytes: int = 0
     unfit: list[tuple[Record, str]] = field(default_factory=list)
 
 
@@ -63,6 +65,14 @@ class Wanted:
 
 class ReadsJournal(Protocol):
     """What is asked of a reader: see JournalReader."""
+
+    @property
+    def base(self) -> int:
+        """The first address that holds data."""
+
+    @property
+    def end(self) -> int:
+        """The address after the last byte."""
 
     @property
     def segments(self) -> list[Segment]:
@@ -89,6 +99,7 @@ class Feed:
         self._ready: deque[Parcel] = deque()
         self._work: Iterator[None] | None = None  # records that were read and are not in parcels yet
         self._opened_at: float | None = None
+        self.has_more = False  # `next` gave nothing only because it had read enough for one call
         self._offset = cursor.offset  # everything before it is in a parcel, or in the open one
         self._after = cursor.after
         self._open()
@@ -100,21 +111,32 @@ class Feed:
 
     def next(self, now: float, *, at_once: bool = False) -> Parcel | None:
         """Return the next parcel; None where there is none yet. now: monotonic seconds. at_once: do not linger."""
-        while not self._ready and (self._go_on() or self._read()):
-            pass
-        if not self._ready and self._wanted.seals is not None:
-            for seal in self._wanted.seals.due(self._offset):
-                self._take_seal(seal)
+        self._fill()
         if self._ready:
             return self._ready.popleft()
         if not self._batch.payloads:
             return None
         if self._opened_at is None:
             self._opened_at = now
-        if at_once or now - self._opened_at >= self._limits.linger_seconds:
+        if (at_once and not self.has_more) or now - self._opened_at >= self._limits.linger_seconds:
             self._close()
             return self._ready.popleft()
         return None
+
+    def _fill(self) -> None:
+        """Work until a parcel is ready, or enough was read, or there is nothing more to read."""
+        reads = 0
+        self.has_more = False
+        while not self._ready:
+            if self._go_on() or self._take_seals(at_once=False):
+                continue
+            if reads >= READS_A_CALL:
+                self.has_more = True
+                return
+            if not self._read():
+                self._take_seals(at_once=True)
+                return
+            reads += 1
 
     def linger_seconds(self, now: float) -> float | None:
         """Return how long the open batch may still wait; None where nothing is in it."""
@@ -139,7 +161,8 @@ class Feed:
             hole = self._reader.span(position)
             if not isinstance(hole, Hole):
                 return False
-            records = self._framer.skip_to(hole.end)
+            self._work = self._take(self._framer.skip_to(hole.end), hole.end, after=hole.end)
+            return True
         self._work = self._take(records, self._framer.offset)
         return True
 
@@ -154,8 +177,11 @@ class Feed:
     def _parcel_has_something(self) -> bool:
         return self._offset > self._parcel.offset or bool(self._batch.payloads or self._parcel.unfit)
 
-    def _take(self, records: list[Record], end: int) -> Iterator[None]:
-        """Select, encode and put into parcels; yield whenever one is ready. end: the offset after the last record.
+    def _take(self, records: list[Record], end: int, after: int | None = None) -> Iterator[None]:
+        """Select, encode and put into parcels; yield whenever one is ready.
+
+        end: the offset after the last record. after: what the next record is to say as `after`, where a hole comes
+        before it: the end of the hole, for what was in it is lost, and was not filtered.
 
         One loop, with what it needs in locals: it is most of ship's work.
         """
@@ -166,14 +192,14 @@ class Feed:
         torn = [record for record in records if record.torn]
         if torn:
             self._tell_torn(torn)
-        batch, parcel, after = self._batch, self._parcel, self._after
+        batch, parcel, previous = self._batch, self._parcel, self._after
         for record in records:
             if selection is not None and not selection.wants(record):
                 parcel.filtered += 1
                 continue
             sent = record if dropper is None else dropper.apply(record)
             try:
-                payload = encode(sent, after)
+                payload = encode(sent, previous)
             except Unfit as unfit:
                 parcel.unfit.append((sent, str(unfit)))
                 parcel.records += 1
@@ -181,16 +207,16 @@ class Feed:
             for piece in (payload,) if isinstance(payload, bytes) else payload:
                 size = len(piece) + overhead
                 if self._size + size > batch_bytes or len(batch.payloads) >= batch_records:
-                    if self._close_before(record, after):
+                    if self._close_before(record, previous):
                         yield
                     batch, parcel = self._batch, self._parcel
                 batch.records.append(sent)
                 batch.payloads.append(piece)
-                batch.afters.append(after)
+                batch.afters.append(previous)
                 self._size += size
-            after = record.offset + record.length
+            previous = record.offset + record.length
             parcel.records += 1
-        self._after = after
+        self._after = previous if after is None else after
         self._offset = end
         if not self._batch.payloads and self._parcel_has_something():
             self._close()  # so that a stretch of which nothing is for this sink moves its cursor
@@ -203,6 +229,14 @@ class Feed:
         self._after = after
         self._close()
         return True
+
+    def _take_seals(self, *, at_once: bool) -> bool:
+        """Put the seals that are due into parcels, also while there is a backlog; False where there is none."""
+        if self._wanted.seals is None:
+            return False
+        for seal in self._wanted.seals.due(self._offset, at_once=at_once):
+            self._take_seal(seal)
+        return bool(self._ready)
 
     def _take_seal(self, seal: Record) -> None:
         try:
@@ -223,6 +257,7 @@ class Feed:
         """Give the open parcel away: it ends where the last whole record does."""
         self._parcel.offset = self._offset
         self._parcel.after = self._after
+        self._parcel.size_bytes = self._size
         self._ready.append(self._parcel)
         self._opened_at = None
         self._open()

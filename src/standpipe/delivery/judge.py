@@ -2,7 +2,7 @@
 
 A request that was refused as a whole is halved until one record is left: that one is refused. But a wrong address
 refuses everything in the same way, and then nothing may be given up: so a lone record that only its request's refusal
-condemns is *doubtful* until something else has been delivered to this sink (`trusted`).
+condemns is *doubtful* unless something was delivered a short while ago (`trusted`; the pump counts).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def judge(outcome: Outcome, batch: Batch, *, trusted: bool) -> Verdict:
         certain = isinstance(outcome, Poison) and outcome.certain
         if len(batch) > 1 and not certain:
             return Verdict(again=batch.halves())
-        if certain or trusted or isinstance(outcome, Split):
+        if certain or trusted:
             return Verdict(dead=tuple((index, outcome.why) for index in range(len(batch))))
         why = f"a record is refused, and nothing else has been taken yet: {outcome.why}"
         return Verdict(again=(batch,), retry=Retry(why, config_fault=True), doubtful=True)

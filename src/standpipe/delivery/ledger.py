@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from standpipe.journal import incidents, kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from standpipe.observe.log import Log
     from standpipe.records.framing import Record
 
 
@@ -38,6 +39,14 @@ class Ledger:
             self._queue.add(kind, offset, length, detail, time.time())
             self._queue.flush()
 
+    def add_all(self, kind: str, found: Iterable[tuple[int, int, dict[str, object]]]) -> None:
+        """Note incidents of one kind, each with offset, length and detail, with as few writes as can be."""
+        now = time.time()
+        with self._lock:
+            for offset, length, detail in found:
+                self._queue.add(kind, offset, length, detail, now)
+            self._queue.flush()
+
     def torn(self, records: Sequence[Record]) -> None:
         """Note torn records that follow on one another, but for those that were noted before."""
         with self._lock:
@@ -53,6 +62,15 @@ class Ledger:
     def _is_noted(self, offset: int) -> bool:
         index = bisect_right(self._torn, (offset, 1 << 63)) - 1
         return index >= 0 and offset < self._torn[index][1]
+
+    def seal_missing(self, sink: str, log: Log) -> Callable[[int, int, str], None]:
+        """Return what notes, for one sink, that a segment's seal could not be had: base, end, why."""
+
+        def note(base: int, end: int, why: str) -> None:
+            self.add(kinds.SEAL_MISSING, base, end - base, {"sink": sink, "why": why})
+            log.error("a seal is missing, so this sink does not get it", sink=sink, offset=base, why=why)
+
+        return note
 
     def flush(self) -> bool:
         """Write what waits; False where the disk still refuses."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Protocol
 
 from standpipe.journal import sink_entries
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from standpipe.observe.log import Log
     from standpipe.records.framing import Record
 
+UNREADABLE_RETRY_SECONDS = 10.0  # a damaged file of the journal does not mend itself; a disk that failed once may
+SAME_TROUBLE_SECONDS = 60.0  # a destination that fails now and then must not fill the log
 NOTICES_MAX = 16  # different ones that are told; a sink that says something new each time must not fill the log
 DEAD_LETTERS_TOLD = 3  # in the log, one by one; all of them are incidents
 
@@ -51,6 +54,8 @@ class Progress:
         self._states = states
         self._log = log
         self._told_cursor = False
+        self._trouble_is_logged = False
+        self._logged_at: dict[str, float] = {}  # by state
         self._notices: set[str] = set()
         self._dead_letters = 0
 
@@ -76,7 +81,7 @@ class Progress:
                 )
 
     def tell(self, state: str, why: str = "") -> None:
-        """Note the sink's state; each change is told once."""
+        """Note the sink's state. A trouble is logged when it begins, and one that comes and goes once a minute."""
         if (state, why) == self.state:
             return
         before, self.state = self.state[0], (state, why)
@@ -84,10 +89,19 @@ class Progress:
         if state == before:
             return
         if state == sink_entries.DELIVERING:
-            if before:
+            if self._trouble_is_logged:
+                self._trouble_is_logged = False
                 self._log.info("the sink takes records again", sink=self.name)
-        elif state == sink_entries.RETRYING:
+        elif time.monotonic() - self._logged_at.get(state, float("-inf")) >= SAME_TROUBLE_SECONDS:
+            self._logged_at[state] = time.monotonic()
+            self._trouble_is_logged = True
+            self._log_trouble(state, why)
+
+    def _log_trouble(self, state: str, why: str) -> None:
+        if state == sink_entries.RETRYING:
             self._log.warning("the sink takes nothing at the moment; it is tried again", sink=self.name, why=why)
+        elif state == sink_entries.JOURNAL_DAMAGED:
+            self._log.error("what this sink should get next cannot be read from the journal", sink=self.name, why=why)
         else:
             self._log.error(
                 "the sink takes nothing until somebody mends it; records stay in the journal",

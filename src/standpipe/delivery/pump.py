@@ -19,9 +19,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from standpipe.delivery.judge import judge
+from standpipe.delivery.progress import UNREADABLE_RETRY_SECONDS
 from standpipe.delivery.senders import Senders
 from standpipe.delivery.window import Window
-from standpipe.errors import SinkError
+from standpipe.errors import JournalError, SinkError
 from standpipe.journal import sink_entries
 from standpipe.sinks.base import Delivered
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from standpipe.delivery.backoff import Backoff
     from standpipe.delivery.deadletter import DeadLetters
-    from standpipe.delivery.feed import Feed
+    from standpipe.delivery.feed import Feed, Parcel
     from standpipe.delivery.progress import Progress
     from standpipe.delivery.window import Flight
     from standpipe.records.framing import Record
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 STOP_SECONDS = 2.0  # how long a stop waits for attempts under way: usual ones end in a tenth of it
 DEAD_LETTER_RETRY_SECONDS = 5.0  # a full disk, or a full dead-letter file: somebody has to act
+REFUSALS_TRUSTED = 8  # one by one and with nothing delivered in between; after these the address is doubted
 DOUBTS_BEFORE_A_PAUSE = 8  # records that are tried alone before this looks like a wrong address
 ONCE_PATIENCE_SECONDS = 60.0  # with --once: give up after so long in which nothing was taken
 
@@ -59,6 +61,7 @@ class Pump:
     ) -> None:
         self._sink = sink
         self._in_flight = limits.in_flight
+        self._batch_bytes = limits.batch_bytes
         self._feed = feed
         self._progress = progress
         self._wait = progress.wait
@@ -71,9 +74,11 @@ class Pump:
         self._in_air = 0
         self._retry_at: float | None = None
         self._doubts = 0
-        self._trusted = False  # something was delivered since we began
+        self._trust = 0  # so many records may be given up on their requests' refusal alone
         self._buried: list[tuple[Flight, Record, str]] = []  # dead letters that are not on the disk yet
         self._bury_at = 0.0
+        self._unreadable = False  # the journal, where this sink stands
+        self._read_at = 0.0
         self._moved_at = clock()
 
     def run(self) -> None:
@@ -83,11 +88,11 @@ class Pump:
                 self._take_results()
                 self._bury()
                 self._acknowledge()
-                if self._wait.once:
-                    self._check_patience()
                 self._submit()
                 if self._fill():
                     continue
+                if self._wait.once:
+                    self._check_patience()
                 if self._is_over():
                     break
                 self._pause()
@@ -109,18 +114,39 @@ class Pump:
         """Take a parcel where the window has room; tell whether there was one."""
         if not self._has_room():
             return False
-        parcel = self._feed.next(self._clock(), at_once=self._wait.draining)
-        if parcel is None and self._reached_proven_end():
-            parcel = self._feed.last()
+        parcel = self._next_parcel()
         if parcel is None:
-            return False
+            return self._feed.has_more and not self._unreadable
         flight = self._window.add(parcel)
         self._condemn(flight, parcel.unfit)
         return True
 
+    def _next_parcel(self) -> Parcel | None:
+        """Return the next parcel, if there is one; what cannot be read stops this sink alone, and is tried again."""
+        try:
+            parcel = self._feed.next(self._clock(), at_once=self._wait.draining)
+        except (JournalError, OSError) as error:
+            self._unreadable = True
+            self._progress.tell(sink_entries.JOURNAL_DAMAGED, str(error))
+            self._read_at = self._clock() + UNREADABLE_RETRY_SECONDS
+            return None
+        if self._unreadable and parcel is not None:
+            self._unreadable = False
+            self._progress.tell(sink_entries.DELIVERING)
+        if parcel is None and not self._feed.has_more and self._reached_proven_end():
+            parcel = self._feed.last()
+        return parcel
+
     def _has_room(self) -> bool:
-        """One parcel more than may be in flight is made ready, so that reading and sending go on at the same time."""
+        """One parcel more than may be in flight is made ready, so that reading and sending go on at the same time.
+
+        Bytes count as well: one very large record is enough for all of them.
+        """
         doubt = 1 if self._doubts else 0
+        if self._window.size_bytes > self._in_flight * self._batch_bytes:
+            return False
+        if self._unreadable and self._clock() < self._read_at:
+            return False
         return len(self._window) < self._in_flight + 1 + doubt and (self._retry_at is None or doubt > 0)
 
     def _reached_proven_end(self) -> bool:
@@ -150,10 +176,11 @@ class Pump:
             self._take(flight, batch, outcome)
 
     def _take(self, flight: Flight, batch: Batch, outcome: Outcome) -> None:
-        verdict = judge(outcome, batch, trusted=self._trusted)
+        verdict = judge(outcome, batch, trusted=self._trust > 0)
         self._condemn(flight, [(batch.records[index], why) for index, why in verdict.dead])
+        self._trust -= len(verdict.dead)
         if verdict.delivered:
-            self._trusted = True
+            self._trust = REFUSALS_TRUSTED
             self._doubts = 0
             self._moved_at = self._clock()
             if isinstance(outcome, Delivered) and outcome.notice:
@@ -167,7 +194,8 @@ class Pump:
             self._on_retry(verdict.retry)
         elif verdict.delivered:
             self._backoff.delivered()
-            self._progress.tell(sink_entries.DELIVERING)
+            if not self._unreadable:
+                self._progress.tell(sink_entries.DELIVERING)
 
     def _on_doubt(self, flight: Flight, retry: Retry | None) -> None:
         """Pause only where there is nothing else in the flight to try, or enough of it has been refused."""
@@ -220,11 +248,16 @@ class Pump:
     # Waiting.
 
     def _is_over(self) -> bool:
-        return self._wait.draining and not len(self._window) and not self._buried
+        return self._wait.draining and not len(self._window) and not self._buried and not self._unreadable
 
     def _pause(self) -> None:
         now = self._clock()
-        ends = [at for at in (self._retry_at, self._bury_at if self._buried else None) if at is not None]
+        moments = (
+            self._retry_at,
+            self._bury_at if self._buried else None,
+            self._read_at if self._unreadable else None,
+        )
+        ends = [at for at in moments if at is not None]
         seconds = max(0.0, min(ends) - now) if ends else None
         if not self._has_room():
             self._wait.pause(seconds)
@@ -235,6 +268,8 @@ class Pump:
     def _check_patience(self) -> None:
         """With `once`: do not wait for ever. Raises SinkError."""
         state, why = self._progress.state
-        patient = state == sink_entries.RETRYING and self._clock() - self._moved_at < ONCE_PATIENCE_SECONDS
-        if state not in (sink_entries.DELIVERING, "") and not patient:
+        hopeful = state == sink_entries.RETRYING or (self._doubts > 0 and len(self._window) > 1)  # others go next
+        patient = hopeful and self._clock() - self._moved_at < ONCE_PATIENCE_SECONDS
+        lets_go = state == sink_entries.JOURNAL_DAMAGED and len(self._window) > 0  # what could be read goes out first
+        if state not in (sink_entries.DELIVERING, "") and not patient and not lets_go:
             raise SinkError(f"sink {self._progress.name}: {why}", "What was not delivered stays in the journal")

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from standpipe.delivery.resume import start_of_new
 from standpipe.journal import kinds
 from standpipe.journal.cursor import read_cursor
 from standpipe.journal.reader import JournalReader
-from standpipe.journal.sink_entries import SinkEntry
+from standpipe.journal.sink_entries import REMOVED, SinkEntry
+from standpipe.observe.log import utc_text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from standpipe.config_sinks import SinkConfig
     from standpipe.delivery.ledger import Ledger
     from standpipe.delivery.sink_states import SinkStates
     from standpipe.journal.layout import Layout
     from standpipe.observe.log import Log
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """By name: the offset where each sink of the config began, or begins; and which have been delivered to before."""
+
+    starts: Mapping[str, int]
+    known: Collection[str]
 
 
 class Roster:
@@ -29,30 +40,52 @@ class Roster:
         self._ledger = ledger
         self._log = log
 
-    def settle(self, sinks: Sequence[SinkConfig], running: Collection[str] = ()) -> set[str]:
-        """Enter the config's sinks, durably; return the names of those that were entered before.
+    def settle(self, sinks: Sequence[SinkConfig], running: Collection[str] = ()) -> Settled:
+        """Enter the config's sinks, durably, and mark as removed those that it does not have any more.
 
         A sink whose cursor is there goes on from it, also after it was away. running: those whose delivery goes on as
         it is, and what ails them with it. Raises OSError, JournalError.
         """
+        before = self._before(sinks)
+        base, end = self._ends()
+        here = {name for name, entry in (before or {}).items() if entry.state != REMOVED}
+        entries = dict(before or {})
+        for sink in sinks:
+            if sink.name not in here:
+                entries[sink.name] = SinkEntry(sink.type, self._begin(sink, base, end, added=before is not None))
+            elif sink.name not in running:
+                entries[sink.name] = SinkEntry(sink.type, entries[sink.name].start)
+        names = {sink.name for sink in sinks}
+        gone = sorted(here - names)
+        for name in gone:
+            entries[name] = replace(entries[name], state=REMOVED, why="", since=utc_text(time.time()))
+        self._states.enter(entries)
+        for name in gone:
+            self._remove(name)
+        return Settled({sink.name: entries[sink.name].start for sink in sinks}, here)
+
+    def settle_once(self, sinks: Sequence[SinkConfig]) -> Settled:
+        """Return the same for a ship that delivers once and ends: enter nothing, for its config may be anybody's.
+
+        A sink that is not known begins with all that the journal holds, and holds nothing itself. Raises OSError,
+        JournalError.
+        """
+        before = self._before(sinks) or {}
+        base, end = self._ends()
+        new = {sink.name: start_of_new(sink.start, base, end, added=False) for sink in sinks}
+        known = {sink.name for sink in sinks if sink.name in before}
+        return Settled(new | {name: before[name].start for name in known}, known)
+
+    def _before(self, sinks: Sequence[SinkConfig]) -> Mapping[str, SinkEntry] | None:
         known = self._states.known
-        before = known if known is not None else self._from_cursors(sinks)
+        return known if known is not None else self._from_cursors(sinks)
+
+    def _ends(self) -> tuple[int, int]:
         reader = JournalReader(self._layout)
         try:
-            base, end = reader.base, reader.end
+            return reader.base, reader.end
         finally:
             reader.close()
-        entries = {}
-        for sink in sinks:
-            entry = (before or {}).get(sink.name)
-            if entry is None:
-                start = self._begin(sink, base, end, added=before is not None)
-                entry = SinkEntry(sink.type, start)
-            entries[sink.name] = entry if sink.name in running else SinkEntry(sink.type, entry.start)
-        self._states.enter(entries)
-        for name in sorted((before or {}).keys() - entries.keys()):
-            self._remove(name)
-        return set(before or {})
 
     def _from_cursors(self, sinks: Sequence[SinkConfig]) -> dict[str, SinkEntry] | None:
         """Return the sinks of a journal that an earlier release delivered; None where nobody did."""
@@ -77,7 +110,7 @@ class Roster:
                 offset=goes_on,
                 held_before_bytes=max(0, goes_on - base),
             )
-        return start
+        return start if cursor is None else min(start, cursor.offset)  # all that it should have had, if it loses that
 
     def _remove(self, name: str) -> None:
         cursor = read_cursor(self._layout.cursor(name))

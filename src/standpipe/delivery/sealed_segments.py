@@ -6,6 +6,7 @@ waits for it. A seal that outlived its data is passed over; what was in it is go
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from standpipe.errors import JournalError
@@ -22,7 +23,15 @@ if TYPE_CHECKING:
 ATTEMPTS_MAX = 8  # retention may delete under our eyes; each time the next look shows a later segment
 
 
-def next_sealed(layout: Layout, offset: int, *, done_base: int | None = None) -> SealedSegment | None:
+@dataclass(frozen=True, slots=True)
+class MissingSeal:
+    """A segment [base, end) of which the seal has gone: a later one has its own, so this one will never get one."""
+
+    base: int
+    end: int
+
+
+def next_sealed(layout: Layout, offset: int, *, done_base: int | None = None) -> SealedSegment | MissingSeal | None:
     """Return the first sealed segment that holds the offset or begins at or after it; None where there is none yet.
 
     done_base: the base of the segment that was taken last. A segment without bytes (the tail at a power loss may be
@@ -38,16 +47,22 @@ def next_sealed(layout: Layout, offset: int, *, done_base: int | None = None) ->
     raise JournalError(f"{layout.segments} changes too fast to be read", "Try again")
 
 
-def _search(layout: Layout, offset: int, done_base: int | None) -> SealedSegment | None:
+def _search(layout: Layout, offset: int, done_base: int | None) -> SealedSegment | MissingSeal | None:
     """Look once. Raises FileNotFoundError where retention was faster."""
     files, _ = read_listing(layout, {})
     found = group_by_base((name, size, mode) for name, (size, mode) in files.items())
     held = sorted(base for base, parts in found.items() if SEGMENT_SUFFIX in parts or COMPRESSED_SUFFIX in parts)
+    newest = max((base for base, parts in found.items() if SEAL_SUFFIX in parts), default=-1)
     for base in _candidates(held, offset):
-        if SEAL_SUFFIX not in found[base]:
-            return None
         if base == done_base:
             continue
+        if SEAL_SUFFIX not in found[base]:
+            end = next((later for later in held if later > base), base)
+            if base >= newest:
+                return None
+            if end <= offset:
+                continue  # it was stored long ago
+            return MissingSeal(base, end)
         segment = _segment(layout, base, found[base])
         if segment.end > offset or base >= offset:
             return segment

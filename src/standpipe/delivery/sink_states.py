@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from standpipe.journal.sink_entries import REMOVED
 from standpipe.journal.sink_entries_store import read_entries, write_entries
 from standpipe.observe.log import utc_text
 
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
     from standpipe.journal.layout import Layout
     from standpipe.journal.sink_entries import SinkEntry
+
+
+def _lasting(entries: Mapping[str, SinkEntry]) -> dict[str, tuple[str, int, bool]]:
+    """Return what of the entries must survive a power loss."""
+    return {name: (entry.type, entry.start, entry.state == REMOVED) for name, entry in entries.items()}
 
 
 class SinkStates:
@@ -33,11 +39,16 @@ class SinkStates:
         return self._entries
 
     def enter(self, entries: dict[str, SinkEntry]) -> None:
-        """Set which sinks there are, durably. Raises OSError, and leaves what was."""
-        write_entries(self._path, entries)
+        """Set which sinks there are, durably where that is news. Raises OSError, and leaves what was.
+
+        A full volume must not stop a start that changes nothing: what it delivers makes room again.
+        """
+        news = self._entries is None or _lasting(self._entries) != _lasting(entries)
+        if news:
+            write_entries(self._path, entries)
         with self._lock:
             self._entries = entries
-            self._changed = False
+            self._changed = not news
 
     def tell(self, name: str, state: str, why: str) -> None:
         """Note a sink's state; `save` writes it."""

@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING
 
 from standpipe.delivery import resume as resuming
 from standpipe.delivery.edges import record_start
+from standpipe.delivery.progress import UNREADABLE_RETRY_SECONDS
 from standpipe.errors import JournalError
 from standpipe.journal.cursor import Cursor, CursorFile
+from standpipe.journal.sink_entries import DELIVERING, JOURNAL_DAMAGED
 from standpipe.journal.span import Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from standpipe.delivery.batching import Batch, Batcher
+    from standpipe.delivery.feed import ReadsJournal
     from standpipe.delivery.ledger import Ledger
-    from standpipe.delivery.waiting import Waiting
-    from standpipe.journal.reader import JournalReader
+    from standpipe.delivery.progress import Progress
     from standpipe.observe.log import Log
     from standpipe.sinks.stdout import Output
 
@@ -33,29 +35,36 @@ class StdoutPump:
 
     def __init__(
         self,
-        sink: str,
-        reader: JournalReader,
+        reader: ReadsJournal,
         cursor: CursorFile,
         output: Output,
-        wait: Waiting,
+        progress: Progress,
         ledger: Ledger,
         log: Log,
     ) -> None:
-        self._sink = sink
+        self._sink = progress.name
+        self._progress = progress
         self._reader = reader
         self._cursor = cursor
         self._output = output
-        self._wait = wait
+        self._wait = progress.wait
         self._ledger = ledger
         self._log = log
         self._told_broken = False
         self._told_cursor = False
 
-    def begin(self, start: int, *, known: bool, seals: bool = False) -> Cursor:
+    def begin(
+        self,
+        start: int,
+        *,
+        known: bool,
+        seals: bool = False,
+        after_at: Callable[[int], int] = lambda offset: offset,
+    ) -> Cursor:
         """Decide where to go on, record what may be repeated, and return the state to go on from.
 
-        start: the offset at which this sink began, or begins; known: it has been delivered to before.
-        seals: it gets seals.
+        start: the offset at which this sink began, or begins; known: it has been delivered to before. seals: it gets
+        seals. after_at: says the end of the record that it got before an offset.
         """
         base, end = self._reader.base, self._reader.end
         state = self._cursor.state
@@ -68,11 +77,14 @@ class StdoutPump:
         offset = record_start(self._reader, plan.offset, base) if plan.align else plan.offset
         if plan.incident:
             self._record_resume(plan, offset, state)
-        after = state.after if state and state.offset == offset else offset
+        stepped_back = state is not None and offset < state.offset
+        after = state.after if state and state.offset == offset else after_at(offset) if stepped_back else offset
         if plan.end_fragment and not self._send_all(lambda sent: self._output.send_bytes(b"\n"[sent:]), 1):
             return Cursor(offset, after)  # told to stop; the mark stays, so the next start ends the fragment
         unread = self._output.capacity_bytes
-        sealed = (state.sealed if state is not None and state.sealed is not None else offset) if seals else None
+        sealed = None
+        if seals:  # a seal that was in the pipe that is gone comes again
+            sealed = offset if state is None or state.sealed is None else min(state.sealed, offset)
         self._update(offset=offset, after=after, writing=None, output=self._output.name, unread=unread, sealed=sealed)
         return Cursor(offset, after, sealed=sealed)
 
@@ -90,7 +102,16 @@ class StdoutPump:
     def run(self, batcher: Batcher, offset: int) -> int:
         """Deliver until told to stop; return the offset reached."""
         while not self._wait.stop_now:
-            batch = batcher.next(offset)
+            try:
+                batch = batcher.next(offset)
+            except (JournalError, OSError) as error:
+                if self._wait.once:
+                    raise
+                self._progress.tell(JOURNAL_DAMAGED, str(error))
+                self._wait.pause(UNREADABLE_RETRY_SECONDS)
+                continue
+            if self._progress.state[0] == JOURNAL_DAMAGED:
+                self._progress.tell(DELIVERING)
             if batch is None:
                 self._ledger.flush()
                 if not self._wait.draining:

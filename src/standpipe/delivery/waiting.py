@@ -6,6 +6,7 @@ thread; `drain`, `stop` and `wake` may be called from any other.
 
 import os
 import select
+import threading
 from collections.abc import Callable
 
 from standpipe.journal.watch import DirectoryWatch
@@ -26,6 +27,7 @@ class Waiting:
         self.draining = once
         self.end_proven = False  # nothing will follow what the journal holds now, unless `goes_on` says so
         self.stop_now = False
+        self._lock = threading.Lock()
         self._wake_end = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._watch = DirectoryWatch(directory)
         self._wake_poll = select.poll()
@@ -49,8 +51,10 @@ class Waiting:
         self.wake()
 
     def wake(self) -> None:
-        """End the wait under way, or the next one."""
-        os.eventfd_write(self._wake_end, 1)
+        """End the wait under way, or the next one; after `close` nothing: an attempt may outlive its pump."""
+        with self._lock:
+            if self._wake_end >= 0:
+                os.eventfd_write(self._wake_end, 1)
 
     # From the pump's thread.
 
@@ -95,5 +99,7 @@ class Waiting:
 
     def close(self) -> None:
         """Close what was opened."""
-        os.close(self._wake_end)
+        with self._lock:
+            os.close(self._wake_end)
+            self._wake_end = -1
         self._watch.close()

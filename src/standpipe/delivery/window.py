@@ -46,6 +46,11 @@ class Window:
         """Return how many parcels are not acknowledged."""
         return len(self._flights)
 
+    @property
+    def size_bytes(self) -> int:
+        """The size of all payloads that are not acknowledged."""
+        return sum(flight.parcel.size_bytes for flight in self._flights)
+
     def __iter__(self) -> Iterator[Flight]:
         """Return them in order."""
         return iter(self._flights)

@@ -19,6 +19,7 @@ from standpipe.observe.log import utc_text
 
 FILE_BYTES_MAX = 32 << 20  # some 150,000 incidents; there may be two such files
 OLDER_SUFFIX = ".1"
+LINES_A_WRITE = 64  # a burst of dead letters must not cost an fsync each
 
 
 def format_incident(kind: str, offset: int | None, length: int | None, detail: dict[str, object], now: float) -> bytes:
@@ -29,9 +30,13 @@ def format_incident(kind: str, offset: int | None, length: int | None, detail: d
 
 def append(path: str, kind: str, offset: int | None, length: int | None, detail: dict[str, object], now: float) -> None:
     """Add one incident, durably. Raises OSError (the line is then not, or not whole, in the file)."""
+    append_lines(path, format_incident(kind, offset, length, detail, now))
+
+
+def append_lines(path: str, line: bytes) -> None:
+    """Add whole lines, durably, with one write. Raises OSError (some of them may be in the file then)."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, FILE_MODE)
     try:
-        line = format_incident(kind, offset, length, detail, now)
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
             line = b"\n" + line
@@ -95,9 +100,10 @@ class IncidentQueue:
     def flush(self) -> bool:
         """Write what waits; False where the disk refused and some still do."""
         while self._waiting:
+            first = self._waiting[:LINES_A_WRITE]
             try:
-                append(self._path, *self._waiting[0])
+                append_lines(self._path, b"".join([format_incident(*incident) for incident in first]))
             except OSError:
                 return False
-            del self._waiting[0]
+            del self._waiting[: len(first)]
         return True

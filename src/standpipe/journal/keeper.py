@@ -16,6 +16,7 @@ from standpipe.journal import cursor, incidents, keeping, retention
 from standpipe.journal.extra_bytes import extra_bytes
 from standpipe.journal.reader import JournalReader
 from standpipe.journal.seal_store import SealStore
+from standpipe.journal.sink_entries import REMOVED
 from standpipe.journal.sink_entries_store import read_entries
 from standpipe.journal.trouble import Troubles
 
@@ -33,7 +34,7 @@ NEWER_SEALED_ENOUGH = 2  # a segment with so many sealed ones after it is compre
 
 @dataclass(frozen=True, slots=True)
 class KeeperSettings:
-    """What the config says about keeping. sinks: those of the config, which count until ship has entered its own."""
+    """What the config says about keeping. sinks: those of the config; those that ship has entered count as well."""
 
     sinks: tuple[str, ...]
     limits: retention.Limits
@@ -103,8 +104,9 @@ class Keeper:
 
     def _look(self, _stopping: Callable[[], bool]) -> bool:
         self._seals.load(segment.base for segment in self._reader.segments if segment.sealed)
-        entries = read_entries(self._layout.sinks)
-        self._sinks = self._settings.sinks if entries is None else tuple(entries)
+        entries = read_entries(self._layout.sinks) or {}
+        removed = {name for name, entry in entries.items() if entry.state == REMOVED}
+        self._sinks = tuple(sorted({*self._settings.sinks, *entries} - removed))
         self._cursors = {}
         for sink in self._sinks:
             state = cursor.read_cursor(self._layout.cursor(sink))

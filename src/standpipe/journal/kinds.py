@@ -11,6 +11,7 @@ CURSOR_LOST = "cursor-lost"  # a sink's cursor was unreadable
 CURSOR_MOVED = "cursor-moved"  # a sink's cursor was outside what the journal holds
 SINK_ADDED = "sink-added"  # a sink that was added to those of the journal; what came before its start it never gets
 SINK_REMOVED = "sink-removed"  # a sink that is no longer configured; it holds nothing of the journal any more
+SEAL_MISSING = "seal-missing"  # a seal has gone or is damaged, so a sink could not get it, or its segment
 DEAD_LETTER = "dead-letter"  # a record that a sink will never take
 KEEP_ERROR = "keep-error"  # keep could not seal, compress or delete; no bytes are lost by that
 DAMAGED = "damaged"  # keep found a file that is not as it was sealed

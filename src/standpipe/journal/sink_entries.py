@@ -4,7 +4,8 @@
 before its cursor is made: so a sink that is added later is told from those of the journal's first start, and a cursor
 that is missing or empty from one that never was. ``state`` is one of the words below; ``why`` says it in words.
 
-Whoever is entered here holds on to the journal: keep deletes nothing that one of these has not acknowledged.
+Whoever is entered here holds on to the journal: keep deletes nothing that one of these has not acknowledged. A sink
+that was taken out of the config stays entered, as ``removed``, and holds nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ DELIVERING = "delivering"
 RETRYING = "retrying"  # what may pass: the network, a quota, a server's trouble
 CONFIG_FAULT = "config-fault"  # what a person has to mend
 DEAD_LETTERS_FULL = "dead-letters-full"  # the dead-letter file takes no more
+JOURNAL_DAMAGED = "journal-damaged"  # what comes next cannot be read
+REMOVED = "removed"  # it is not in the config any more
 
 
 @dataclass(frozen=True, slots=True)

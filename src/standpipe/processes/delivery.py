@@ -13,9 +13,10 @@ from standpipe.delivery.archive_pump import ArchivePump
 from standpipe.delivery.backoff import Backoff
 from standpipe.delivery.batching import BATCH_BYTES_MAX, ParcelBatcher, RawBatcher
 from standpipe.delivery.begin import begin
+from standpipe.delivery.bounded import BoundedReader
 from standpipe.delivery.deadletter import DeadLetters, bytes_max
+from standpipe.delivery.edges import end_of_selected_before
 from standpipe.delivery.feed import Feed, Wanted
-from standpipe.delivery.narrowing import narrowed
 from standpipe.delivery.progress import Progress
 from standpipe.delivery.pump import Pump
 from standpipe.delivery.seal_feed import SealFeed
@@ -57,7 +58,10 @@ STDOUT_LIMITS = Limits(
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all deliveries of one ship have in common. cap_bytes: the journal's, None where it is not known."""
+    """What all deliveries of one ship have in common. cap_bytes: the journal's, None where it is not known.
+
+    bound: deliver only what is before this offset; None: all that comes.
+    """
 
     layout: Layout
     context: Context
@@ -69,6 +73,12 @@ class Shared:
     once: bool
     goes_on: Callable[[], bool]
     on_end: Callable[[], None]
+    bound: int | None = None
+
+    def open_reader(self) -> tuple[JournalReader, ReadsJournal]:
+        """Return a reader to be closed, and what to read with."""
+        reader = JournalReader(self.layout)
+        return reader, reader if self.bound is None else BoundedReader(reader, self.bound)
 
 
 def wanted(
@@ -81,7 +91,9 @@ def wanted(
         prefix=shared.prefix,
         selection=None if config.select is None else Selection(config.select),
         dropper=Dropper(config.drop_fields) if config.drop_fields else None,
-        seals=SealFeed(shared.layout, reader, state.sealed or 0) if config.deliver_seals else None,
+        seals=SealFeed(shared.layout, reader, state.sealed or 0, shared.ledger.seal_missing(config.name, shared.log))
+        if config.deliver_seals
+        else None,
     )
 
 
@@ -97,9 +109,10 @@ def make_pump(
     """Return what delivers to a sink that is open, from a cursor on."""
     if config.type == OBJECTS:
         archive = cast("ArchiveSink", sink)
-        return ArchivePump(archive, shared.layout, state, progress, backoff, clock=time.monotonic)
+        missing = shared.ledger.seal_missing(config.name, shared.log)
+        return ArchivePump(archive, shared.layout, state, progress, backoff, missing, clock=time.monotonic)
     to_sink = cast("Sink", sink)
-    limits = narrowed(to_sink.limits, config.batch)
+    limits = to_sink.limits
     all_of_it = wanted(config, shared, to_sink.encode, limits, reader, state)
     journal_id, limit_bytes = shared.context.journal_id, bytes_max(shared.cap_bytes)
     return Pump(
@@ -156,17 +169,24 @@ class Delivery:
     def _deliver_stdout(self) -> None:
         config, shared = self.config, self._shared
         output = Output(boot.current_boot_id(), self.waiting.writable)
-        reader = JournalReader(shared.layout)
+        opened, reader = shared.open_reader()
         cursor = CursorFile(shared.layout.cursor(config.name))
-        pump = StdoutPump(config.name, reader, cursor, output, self.waiting, shared.ledger, shared.log)
-        state = pump.begin(self._start, known=self._known, seals=config.deliver_seals)
+        progress = Progress(config.name, cursor, shared.states, self.waiting, shared.log)
+        pump = StdoutPump(reader, cursor, output, progress, shared.ledger, shared.log)
+        selection = None if config.select is None else Selection(config.select)
+        state = pump.begin(
+            self._start,
+            known=self._known,
+            seals=config.deliver_seals,
+            after_at=lambda at: end_of_selected_before(reader, at, reader.base, selection, shared.prefix),
+        )
         shared.log.info("delivering", sink=config.name, format=config.text("format"), offset=state.offset)
         pump.run(self._stdout_batcher(reader, state), state.offset)
         pump.end()
-        reader.close()
+        opened.close()
         output.close()
 
-    def _stdout_batcher(self, reader: JournalReader, state: Cursor) -> Batcher:
+    def _stdout_batcher(self, reader: ReadsJournal, state: Cursor) -> Batcher:
         config, shared = self.config, self._shared
         form = config.text("format") or ""
         if form == RAW and config.select is None and not config.drop_fields:
@@ -179,7 +199,7 @@ class Delivery:
 
     def _deliver(self) -> None:
         config, shared = self.config, self._shared
-        reader = JournalReader(shared.layout)
+        opened, reader = shared.open_reader()
         cursor = CursorFile(shared.layout.cursor(config.name))
         state = begin(
             config.name,
@@ -199,7 +219,7 @@ class Delivery:
             make_pump(config, shared, sink, reader, state, progress, backoff).run()
         else:
             progress.end()
-        reader.close()
+        opened.close()
 
     def _open(self, progress: Progress, backoff: Backoff) -> Sink | ArchiveSink | None:
         """Open the sink, as soon as it can be; None where we were told to stop before. With `once`: raises."""

@@ -43,13 +43,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What was sent: records that begin in [start, end). The other members as in a cursor."""
+    """What was sent: records that begin in [start, end). lost_bytes: of these addresses, those that hold nothing.
+
+    The other members as in a cursor.
+    """
 
     start: int
     end: int
     delivered: int
     filtered: int
     dead_letters: int
+    lost_bytes: int
 
 
 class MemoryCursor:
@@ -91,9 +95,12 @@ def run_replay(
         prefix = config.source.prefix.encode()
         first = record_start(reader, _offset(layout, reader, prefix, "--from", start), reader.base)
         last = reader.end if end is None else _offset(layout, reader, prefix, "--to", end)
-        last = record_end(reader, last, reader.end)
-        if last <= first:
-            return Replayed(first, max(first, last), 0, 0, 0)
+        if last < first:
+            raise UsageError(f"--to {end} is before --from {start}", "Give the earlier one as --from")
+        last = record_end(reader, last, reader.end) if last > first else last
+        if last == first:
+            return Replayed(first, last, 0, 0, 0, 0)
+        lost_bytes = _lost_bytes(reader, first, last)
         selection = None if sink.select is None else Selection(sink.select)
         after = end_of_selected_before(reader, first, reader.base, selection, prefix)
         began = _began(layout, sink.name)
@@ -116,9 +123,16 @@ def run_replay(
         bounded = BoundedReader(reader, last)
         (_to_stdout if sink.type == STDOUT else _to_sink)(sink, shared, bounded, cursor)
         done = cursor.state
-        return Replayed(first, last, done.delivered, done.filtered, done.dead_letters)
+        return Replayed(first, last, done.delivered, done.filtered, done.dead_letters, lost_bytes)
     finally:
         reader.close()
+
+
+def _lost_bytes(reader: JournalReader, first: int, last: int) -> int:
+    """Return how many addresses of [first, last) hold nothing: gaps, dropped segments."""
+    held = [segment for segment in reader.segments if segment.has_data]
+    there = sum(max(0, min(segment.end, last) - max(segment.base, first)) for segment in held)
+    return last - first - there
 
 
 def _began(layout: Layout, name: str) -> int:
@@ -160,7 +174,12 @@ def _to_sink(sink: SinkConfig, shared: Shared, reader: BoundedReader, cursor: Me
 def _to_stdout(sink: SinkConfig, shared: Shared, reader: BoundedReader, cursor: MemoryCursor) -> None:
     encode = stdout_encoder(sink.text("format") or "", shared.context.journal_id, sink.labels)
     feed = Feed(reader, wanted(sink, shared, encode, STDOUT_LIMITS, reader, cursor.state), cursor.state, lambda _: None)
-    while (parcel := feed.next(time.monotonic(), at_once=True)) is not None:
+    while True:
+        parcel = feed.next(time.monotonic(), at_once=True)
+        if parcel is None and feed.has_more:
+            continue
+        if parcel is None:
+            return
         data = memoryview(b"".join(parcel.batch.payloads))
         while data:
             data = data[os.write(STDOUT_DESCRIPTOR, data[:BATCH_BYTES_MAX]) :]

@@ -24,6 +24,7 @@ from standpipe.delivery.sink_states import SinkStates
 from standpipe.errors import EXIT_OK, SinkError, StandpipeError
 from standpipe.journal import boot, identity, lock
 from standpipe.journal.layout import Layout
+from standpipe.journal.reader import JournalReader
 from standpipe.processes.child import die_with_parent, tell_ready
 from standpipe.processes.delivery import Delivery, Shared
 from standpipe.sinks.base import Context
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from standpipe.config import Config
     from standpipe.config_accepted import ConfigSource
     from standpipe.config_sinks import SinkConfig
+    from standpipe.delivery.roster import Settled
     from standpipe.observe.log import Log
 
 TICK_SECONDS = 1.0  # how late sinks.json may be
@@ -100,7 +102,8 @@ class Ship:
         self._layout = layout
         self._log = log
         self._source = source
-        self._sinks = config.sinks
+        self._sinks: Sequence[SinkConfig] = config.sinks
+        self._once = once
         self._draining = once
         self._stopping = False
         # With `once`: no capture runs, so nothing will follow; else a last line may be half written.
@@ -123,6 +126,7 @@ class Ship:
             once=once,
             goes_on=lambda: _is_from_file(layout),
             on_end=lambda: _write_byte(write_end),
+            bound=_end(layout) if once and not self._end_proven else None,
         )
         signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP):
@@ -130,13 +134,16 @@ class Ship:
 
     def run(self) -> None:
         """Deliver until everything has ended. Raises what a delivery raised."""
-        self._start(self._sinks, self._roster.settle(self._sinks))
-        self._keep_accepted()
+        self._sinks = self._gated(self._sinks)
+        self._start(self._sinks, (self._roster.settle_once if self._once else self._roster.settle)(self._sinks))
+        if not self._once:
+            self._keep_accepted()
         while not self._is_over():
             if self._poll.poll(TICK_SECONDS * 1000):
                 for number in os.read(self._wake_end, 4096):
                     self._on_signal(number)
-            self._raise_errors()
+            if not self._once:  # else the other sinks get theirs first
+                self._raise_errors()
             self._save_states()
             self._ledger.flush()
         self._stop(list(self._deliveries))
@@ -173,10 +180,9 @@ class Ship:
 
     # Sinks come and go.
 
-    def _start(self, sinks: Sequence[SinkConfig], known: set[str]) -> None:
-        entries = self._states.known or {}
+    def _start(self, sinks: Sequence[SinkConfig], settled: Settled) -> None:
         for sink in sinks:
-            delivery = Delivery(sink, self._shared, entries[sink.name].start, known=sink.name in known)
+            delivery = Delivery(sink, self._shared, settled.starts[sink.name], known=sink.name in settled.known)
             delivery.waiting.end_proven = self._end_proven
             self._deliveries[sink.name] = delivery
             delivery.begin()
@@ -199,7 +205,7 @@ class Ship:
             changed = [sink for sink in sinks if sink not in self._sinks]
             for sink in changed:
                 self._try_to_open(sink)
-            known = self._roster.settle(sinks, {sink.name for sink in sinks if sink in self._sinks})
+            settled = self._roster.settle(sinks, {sink.name for sink in sinks if sink in self._sinks})
         except (StandpipeError, OSError) as error:
             self._log.error("the new config is refused; the old one goes on", reason=str(error))
             return
@@ -208,7 +214,7 @@ class Ship:
         self._raise_errors()
         self._refuse_stragglers(gone)
         self._sinks = sinks
-        self._start(changed, known)
+        self._start(changed, settled)
         self._keep_accepted()
         self._log.info("the config was read again", sinks=sorted(self._deliveries), changed=[s.name for s in changed])
 
@@ -219,6 +225,20 @@ class Ship:
             raise SinkError(
                 f"sink {left[0]} is still busy and cannot be changed", "The next start takes the new config"
             )
+
+    def _gated(self, sinks: Sequence[SinkConfig]) -> Sequence[SinkConfig]:
+        """Return the sinks to deliver to: at a restart a changed config is taken only as SIGHUP would take it."""
+        if self._source is None or (old := self._source.last_accepted()) is None:
+            return sinks
+        try:
+            for sink in sinks:
+                if sink not in old.sinks:
+                    self._try_to_open(sink)
+        except (StandpipeError, OSError) as error:
+            self._log.error("the config cannot be used; the one that was accepted last goes on", reason=str(error))
+            self._source.forget()
+            return old.sinks
+        return sinks
 
     def _keep_accepted(self) -> None:
         try:
@@ -233,6 +253,15 @@ class Ship:
             check_open()
         else:
             open_sink(sink, self._shared.context).close()
+
+
+def _end(layout: Layout) -> int:
+    """Return where the journal ends now."""
+    reader = JournalReader(layout)
+    try:
+        return reader.end
+    finally:
+        reader.close()
 
 
 def _write_byte(descriptor: int) -> None:
