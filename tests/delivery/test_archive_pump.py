@@ -107,7 +107,7 @@ def test_sealed_segments_in_order(rig: Rig) -> None:
     wait.close()
     assert [(0, 600), (600, 1200), (1200, 1800)] == sink.taken
     assert (1800, True) == (rig.offset(), sink.closed)
-    assert (1, 1) == (rig.said("takes nothing at the moment"), rig.said("takes records again"))
+    assert (1, 1) == (rig.said("records are not taken at the moment"), rig.said("takes records again"))
 
 
 def test_a_damaged_seal_holds_up_this_sink_alone(rig: Rig) -> None:

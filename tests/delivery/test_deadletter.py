@@ -9,7 +9,7 @@ from unittest import mock
 
 import pytest
 
-from standpipe.delivery.deadletter import CAP_DIVISOR, FILE_BYTES_MAX, DeadLetters, bytes_max
+from standpipe.delivery.deadletter import BYTES_MAX, CAP_DIVISOR, DeadLetters, bytes_max
 from standpipe.delivery.ledger import Ledger
 from standpipe.journal import incidents
 from standpipe.journal.layout import Layout
@@ -98,7 +98,7 @@ def test_bytes_that_are_no_text_come_back(box: Box) -> None:
 
 
 def test_it_is_durable_before_it_is_told(box: Box) -> None:
-    """The file is synced after the line, and before the incident."""
+    """The file is synced after the line, and its name where it is new, before the incident."""
     steps: list[str] = []
 
     def noted(name: str, real: Callable[..., object]) -> Callable[..., object]:
@@ -110,7 +110,8 @@ def test_it_is_durable_before_it_is_told(box: Box) -> None:
 
     with mock.patch("os.write", noted("write", os.write)), mock.patch("os.fsync", noted("fsync", os.fsync)):
         box.letters().add([(record(0), "no")], NOW)
-    assert ["write web.jsonl", "fsync web.jsonl", "write incidents.jsonl", "fsync incidents.jsonl"] == steps
+    file = ["write web.jsonl", "fsync web.jsonl", "fsync deadletter"]
+    assert [*file, "write incidents.jsonl", "fsync incidents.jsonl", "fsync journal"] == steps
 
 
 def test_a_torn_last_line_is_closed(box: Box) -> None:
@@ -158,7 +159,7 @@ def test_a_link_is_not_followed(box: Box, tmp_path: Path) -> None:
 
 def test_how_much_of_the_cap() -> None:
     """An eighth of the journal's cap, and never more than a file that somebody can look at."""
-    assert [FILE_BYTES_MAX, 1 << 20, FILE_BYTES_MAX] == [
+    assert [BYTES_MAX, 1 << 20, BYTES_MAX] == [
         bytes_max(None),
         bytes_max(CAP_DIVISOR << 20),
         bytes_max(1 << 50),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from standpipe.journal import incidents
 from standpipe.journal.cursor import CursorFile
 from standpipe.journal.layout import Layout
 from standpipe.journal.sink_entries import CONFIG_FAULT, DELIVERING, REMOVED
-from standpipe.journal.sink_entries_store import read_entries
+from standpipe.journal.sink_entries_store import read_entries, write_entries
 from standpipe.observe.log import Log
 from tests.evidence.craft import Crafted
 
@@ -47,6 +48,9 @@ class Ships:
         found = read_entries(self.layout.sinks) or {}
         starts = {name: entry.start for name, entry in found.items() if entry.state != REMOVED}
         assert starts == settled.starts, "what is entered is on the disk"
+        for sink in sinks:
+            self.states.begin(sink.name)  # as a delivery does when it has made the cursor
+        self.states.save()
         return starts
 
     def settle_once(self, *sinks: SinkConfig) -> dict[str, int]:
@@ -130,7 +134,7 @@ def test_one_that_is_removed_and_comes_back(ships: Ships) -> None:
     assert [("a sink was removed", "web")] == ships.said()
     ships.settle(web(), web("other"))
     assert ("sink-added", 1240, added("web", 240)) == ships.incidents()[-1]
-    assert {"other"} == ships.known
+    assert {"other", "web"} == ships.known
     ships.settle(web(), web("other"))
     assert {"web", "other"} == ships.known
 
@@ -163,7 +167,17 @@ def test_one_that_is_renamed(ships: Ships) -> None:
     ships.settle(web())
     ships.deliver("web", 1240)
     assert {"new": 1600} == ships.settle(web("new"))
-    assert [("sink-added", 1600, added("new", 600)), ("sink-removed", 1240, {"sink": "web"})] == ships.incidents()
+    assert [("sink-removed", 1240, {"sink": "web"}), ("sink-added", 1600, added("new", 600))] == ships.incidents()
+
+
+def test_a_kill_before_the_cursors_are_made(ships: Ships) -> None:
+    """A sink that was entered and never begun has lost nothing: it is not told as a cursor that is damaged."""
+    assert {"web": 1000} == ships.settle(web())
+    entries = read_entries(ships.layout.sinks) or {}
+    write_entries(ships.layout.sinks, {name: replace(entry, begun=False) for name, entry in entries.items()})
+    assert {"web": 1000} == ships.settle(web())
+    assert set() == ships.known
+    assert [] == ships.incidents()
 
 
 def test_all_sinks_are_removed(ships: Ships) -> None:

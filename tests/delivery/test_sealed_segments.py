@@ -13,12 +13,12 @@ from standpipe.journal.keeping import make_seal, write_seal
 from standpipe.journal.layout import COMPRESSED_SUFFIX, SEAL_SUFFIX, Layout
 from standpipe.journal.reader import JournalReader
 from standpipe.journal.seal_store import read_seal, read_seal_bytes
+from standpipe.sinks.base import SealedSegment
 from tests.journal.keep_fixture import NOW, add_segment, fill, make_journal, make_keeper, record, run_passes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from standpipe.sinks.base import SealedSegment
 
 SEGMENT_BYTES = 20 * 120
 

@@ -13,6 +13,8 @@ from standpipe.errors import JournalError
 from standpipe.journal import lock
 from standpipe.journal.cursor import CursorFile
 from standpipe.journal.layout import Layout
+from standpipe.journal.sink_entries import CONFIG_FAULT, REMOVED, SinkEntry
+from standpipe.journal.sink_entries_store import write_entries
 from standpipe.observe.status import age_seconds, gather_status
 from standpipe.observe.status_text import ReclaimStatus
 from tests.evidence.craft import JOURNAL_ID, Crafted, healthy
@@ -251,14 +253,64 @@ def test_odd_settings_are_unknown_settings(journal: Crafted) -> None:
 
 
 def test_incidents_and_dead_letters_are_counted(journal: Crafted) -> None:
-    """One number a kind; dead letters count for the size, as they do for the cap."""
+    """One number a kind, also of older ones; both files and dead letters count for the size, as they do for the cap."""
     before = look(journal).journal.bytes
-    for kind in ("torn", "repeat", "torn"):
+    journal.incident("torn", 0, 1)
+    (journal.root / "incidents.jsonl").rename(journal.root / "incidents.jsonl.1")
+    for kind in ("repeat", "torn"):
         journal.incident(kind, 0, 1)
     (journal.root / "deadletter" / "cloud.jsonl").write_bytes(b'{"a":1}\n')
     status = look(journal)
     assert status.incidents == {"repeat": 1, "torn": 2}
-    assert before + 8 == status.journal.bytes
+    files = sum((journal.root / name).stat().st_size for name in ("incidents.jsonl", "incidents.jsonl.1"))
+    assert before + 8 + files == status.journal.bytes
+
+
+def enter(journal: Crafted, **sinks: SinkEntry) -> None:
+    """Write sinks.json."""
+    write_entries(str(journal.root / "sinks.json"), sinks)
+
+
+def test_a_sinks_trouble_is_told_while_ship_runs(journal: Crafted) -> None:
+    """Without a ship nobody knows how the destination is now, and the cursor alone speaks."""
+    set_cursor(journal, 2646, "web")
+    enter(journal, web=SinkEntry("http", 0, CONFIG_FAULT, "it said 403", "2026-01-02T03:04:05Z"))
+    sink = look(journal).sinks["web"]
+    assert ("current", "http", "", "") == (sink.state, sink.type, sink.why, sink.since)
+    held = lock.acquire(str(journal.root / "lock.ship"), "ship")
+    sink = look(journal).sinks["web"]
+    os.close(held)
+    assert ("config-fault", "http", "it said 403", "2026-01-02T03:04:05Z") == (
+        sink.state,
+        sink.type,
+        sink.why,
+        sink.since,
+    )
+
+
+def test_entered_and_removed_sinks(journal: Crafted) -> None:
+    """One that is entered and has no cursor yet is missing; one that was removed is that, whether ship runs or not."""
+    set_cursor(journal, 0, "old")
+    enter(journal, new=SinkEntry("http", 0), old=SinkEntry("http", 0, REMOVED, "", "2026-01-02T03:04:05Z"))
+    sinks = look(journal).sinks
+    assert {"new": "missing", "old": "removed"} == {name: sink.state for name, sink in sinks.items()}
+    assert "2026-01-02T03:04:05Z" == sinks["old"].since
+
+
+def test_a_sink_of_ship_once(journal: Crafted) -> None:
+    """`ship --once` enters nothing: such a sink has a cursor, and no more is known of it."""
+    set_cursor(journal, 2646, "job")
+    enter(journal)
+    assert ("current", None) == (look(journal).sinks["job"].state, look(journal).sinks["job"].type)
+
+
+def test_what_a_cursor_has_counted(journal: Crafted) -> None:
+    """Delivered, filtered and dead records."""
+    cursor = CursorFile(str(journal.root / "cursors" / "web"))
+    cursor.update(offset=0, after=0, delivered=5, filtered=3, dead_letters=1)
+    cursor.close()
+    sink = look(journal).sinks["web"]
+    assert (5, 3, 1) == (sink.delivered, sink.filtered, sink.dead_letters)
 
 
 def test_an_empty_journal_has_a_status(tmp_path: Path) -> None:

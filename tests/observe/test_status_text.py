@@ -205,13 +205,14 @@ def test_a_sinks_trouble_is_a_problem_with_its_reason() -> None:
 
     told = {
         state: problems(replace(HEALTHY, sinks={"web": sink(state)}))
-        for state in ("config-fault", "dead-letters-full", "retrying", "removed", "behind")
+        for state in ("config-fault", "dead-letters-full", "journal-damaged", "retrying", "removed", "behind")
     }
     since = "since 2026-01-02T03:04:05Z: it said 403"
     assert {
         "config-fault": [f"sink web: takes nothing until somebody mends it {since}"],
         "dead-letters-full": [f"sink web: waits, because its dead-letter file takes no more {since}"],
-        "retrying": [f"sink web: takes nothing at the moment {since}"],
+        "journal-damaged": [f"sink web: waits, because what comes next cannot be read from the journal {since}"],
+        "retrying": [f"sink web: does not take its records at the moment {since}"],
         "removed": [],
         "behind": [],
     } == told

@@ -13,6 +13,7 @@ from standpipe.delivery.pump import ONCE_PATIENCE_SECONDS
 from standpipe.delivery.sealed_segments import MissingSeal, next_sealed
 from standpipe.errors import JournalError, SinkError
 from standpipe.journal import sink_entries
+from standpipe.journal.seal import parse_seal
 from standpipe.sinks.base import Batch, Delivered, Retry
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from standpipe.journal.cursor import Cursor
     from standpipe.journal.layout import Layout
     from standpipe.sinks.base import ArchiveSink, SealedSegment
+
+
+LOOK_SECONDS = 1.0  # between two looks for a new seal: each lists the journal's directory, and nobody waits for it
 
 
 class ArchivePump:
@@ -69,7 +73,7 @@ class ArchivePump:
                 elif self._wait.draining:
                     break
                 else:
-                    self._wait.for_data()
+                    self._wait.pause(LOOK_SECONDS)
         finally:
             self._sink.close()
             self._progress.end()
@@ -89,7 +93,8 @@ class ArchivePump:
             if outcome.notice:
                 self._progress.notice(outcome.notice)
             self._offset, self._done_base = segment.end, segment.base
-            self._progress.acknowledge([Parcel(Batch([], [], []), segment.end, segment.end)], 0)
+            records = parse_seal(segment.seal).records
+            self._progress.acknowledge([Parcel(Batch([], [], []), segment.end, segment.end, records=records)], 0)
             return
         self._on_retry(outcome)
 

@@ -5,8 +5,9 @@ would have got it, in a JSON string (``record_base64`` where it is not UTF-8), s
 are on the disk before the sink's cursor passes the record. A kill in between sends the record again and may add a
 second line with the same id.
 
-The file is bounded: when it is full the sink waits, is told of in status and log, and goes on when somebody has taken
-the file away. To give records up silently would be the one thing that must not happen.
+The files of all sinks together are bounded: when they are full a sink that needs one more line waits, is told of in
+status and log, and goes on when somebody has taken a file away. To give records up silently would be the one thing that
+must not happen.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from base64 import b64encode
 from typing import TYPE_CHECKING
 
 from standpipe.journal import kinds
+from standpipe.journal.atomic import fsync_directory
 from standpipe.journal.layout import FILE_MODE
 from standpipe.observe.log import utc_text
 from standpipe.records.envelope import entry_id
@@ -28,13 +30,13 @@ if TYPE_CHECKING:
     from standpipe.journal.layout import Layout
     from standpipe.records.framing import Record
 
-FILE_BYTES_MAX = 256 << 20  # some 100,000 usual records: far beyond what somebody will look at one by one
+BYTES_MAX = 256 << 20  # some 100,000 usual records: far beyond what somebody will look at one by one
 CAP_DIVISOR = 8  # and of the journal's cap no more than this part, for it counts against it
 
 
 def bytes_max(cap_bytes: int | None) -> int:
-    """Return how large one sink's file may become in a journal with a cap."""
-    return FILE_BYTES_MAX if cap_bytes is None else min(FILE_BYTES_MAX, cap_bytes // CAP_DIVISOR)
+    """Return how large the files of all sinks together may become in a journal with a cap."""
+    return BYTES_MAX if cap_bytes is None else min(BYTES_MAX, cap_bytes // CAP_DIVISOR)
 
 
 def format_letter(record: Record, why: str, journal_id: str, now: float) -> bytes:
@@ -88,16 +90,24 @@ class DeadLetters:
             return f"{self._path}: {error.strerror}"
         try:
             size = os.fstat(descriptor).st_size
-            if size and size + len(lines) > self._limit_bytes:
-                return f"{self._path} has reached its limit of {self._limit_bytes} bytes: look at it, then move it away"
+            if size and self._all_bytes() + len(lines) > self._limit_bytes:
+                directory = os.path.dirname(self._path)
+                return f"{directory} has reached its limit of {self._limit_bytes} bytes: look at it, then move it away"
             if size and os.pread(descriptor, 1, size - 1) != b"\n":  # a full disk cut the last line
                 lines = b"\n" + lines
             written = 0
             while written < len(lines):
                 written += os.write(descriptor, lines[written:])
             os.fsync(descriptor)
+            if not size:
+                fsync_directory(os.path.dirname(self._path))
         except OSError as error:
             return f"{self._path}: {error.strerror}"
         finally:
             os.close(descriptor)
         return None
+
+    def _all_bytes(self) -> int:
+        """Return what the dead letters of all sinks take, also of those that are gone: they count against one cap."""
+        with os.scandir(os.path.dirname(self._path)) as entries:
+            return sum(entry.stat(follow_symlinks=False).st_size for entry in entries)

@@ -20,6 +20,17 @@ if TYPE_CHECKING:
     from standpipe.records.framing import Record
 
 
+def _runs(records: Sequence[Record]) -> list[list[Record]]:
+    """Return records in groups that follow on one another without a gap."""
+    runs: list[list[Record]] = []
+    for record in records:
+        if runs and runs[-1][-1].end == record.offset:
+            runs[-1].append(record)
+        else:
+            runs.append([record])
+    return runs
+
+
 class Ledger:
     """One journal's, for the life of ship."""
 
@@ -28,9 +39,9 @@ class Ledger:
         self._lock = threading.Lock()
         self._queue = incidents.IncidentQueue(path)
         self._torn: list[tuple[int, int]] = []  # [from, to), in order
-        for entry in incidents.read(path):
+        for entry in incidents.read_kind(path, kinds.TORN):
             offset, length = entry.get("offset"), entry.get("length")
-            if entry["kind"] == kinds.TORN and isinstance(offset, int) and isinstance(length, int):
+            if isinstance(offset, int) and isinstance(length, int):
                 insort(self._torn, (offset, offset + length))
 
     def add(self, kind: str, offset: int | None, length: int | None, detail: dict[str, object]) -> None:
@@ -51,13 +62,13 @@ class Ledger:
         """Note torn records that follow on one another, but for those that were noted before."""
         with self._lock:
             fresh = [record for record in records if not self._is_noted(record.offset)]
-            if not fresh:
-                return
-            start, end = fresh[0].offset, fresh[-1].end
-            insort(self._torn, (start, end))
-            detail: dict[str, object] = {"records": len(fresh), "bytes": sum(record.length for record in fresh)}
-            self._queue.add(kinds.TORN, start, end - start, detail, time.time())
-            self._queue.flush()
+            for run in _runs(fresh):
+                start, end = run[0].offset, run[-1].end
+                insort(self._torn, (start, end))
+                detail: dict[str, object] = {"records": len(run), "bytes": end - start}
+                self._queue.add(kinds.TORN, start, end - start, detail, time.time())
+            if fresh:
+                self._queue.flush()
 
     def _is_noted(self, offset: int) -> bool:
         index = bisect_right(self._torn, (offset, 1 << 63)) - 1

@@ -28,6 +28,9 @@ class TellsStates(Protocol):
     def tell(self, name: str, state: str, why: str) -> None:
         """Note a sink's state."""
 
+    def begin(self, name: str) -> None:
+        """Note that a sink's cursor was made."""
+
 
 class KeepsCursor(Protocol):
     """Where a sink's progress is kept: see CursorFile."""
@@ -99,7 +102,7 @@ class Progress:
 
     def _log_trouble(self, state: str, why: str) -> None:
         if state == sink_entries.RETRYING:
-            self._log.warning("the sink takes nothing at the moment; it is tried again", sink=self.name, why=why)
+            self._log.warning("records are not taken at the moment; they are tried again", sink=self.name, why=why)
         elif state == sink_entries.JOURNAL_DAMAGED:
             self._log.error("what this sink should get next cannot be read from the journal", sink=self.name, why=why)
         else:

@@ -77,6 +77,7 @@ class Pump:
         self._trust = 0  # so many records may be given up on their requests' refusal alone
         self._buried: list[tuple[Flight, Record, str]] = []  # dead letters that are not on the disk yet
         self._bury_at = 0.0
+        self._dead: set[tuple[int, bool]] = set()  # offset, is it a seal: of what is buried and not acknowledged yet
         self._unreadable = False  # the journal, where this sink stands
         self._read_at = 0.0
         self._moved_at = clock()
@@ -101,10 +102,10 @@ class Pump:
 
     def _end(self) -> None:
         ended = self._senders.stop(STOP_SECONDS)
+        self._take_results()
+        self._bury()
+        self._acknowledge()
         if ended:  # else an attempt may still use it
-            self._take_results()
-            self._bury()
-            self._acknowledge()
             self._sink.close()
         self._progress.end()
 
@@ -194,7 +195,7 @@ class Pump:
             self._on_retry(verdict.retry)
         elif verdict.delivered:
             self._backoff.delivered()
-            if not self._unreadable:
+            if not (self._unreadable or self._buried):
                 self._progress.tell(sink_entries.DELIVERING)
 
     def _on_doubt(self, flight: Flight, retry: Retry | None) -> None:
@@ -221,15 +222,17 @@ class Pump:
             return
         letters: dict[tuple[int, bool], tuple[Flight, Record, str]] = {}
         for flight, record, why in self._buried:  # once for a record of which several parts were refused
-            if record.offset not in flight.dead:
-                letters.setdefault((record.offset, record.is_seal), (flight, record, why))
+            key = (record.offset, record.is_seal)
+            if key not in self._dead:
+                letters.setdefault(key, (flight, record, why))
         refused = self._dead_letters.add([(record, why) for _, record, why in letters.values()], self._wall_clock())
         if refused is not None:
             self._bury_at = self._clock() + DEAD_LETTER_RETRY_SECONDS
             self._progress.tell(sink_entries.DEAD_LETTERS_FULL, refused)
             return
-        for flight, record, why in letters.values():
-            flight.dead.add(record.offset)
+        for key, (flight, record, why) in letters.items():
+            flight.dead += 1
+            self._dead.add(key)
             self._progress.dead_letter(record, why)
         for flight, _, _ in self._buried:
             flight.unburied -= 1
@@ -242,8 +245,10 @@ class Pump:
     def _acknowledge(self) -> None:
         done = self._window.acknowledged()
         if done:
-            self._progress.acknowledge([flight.parcel for flight in done], sum(len(flight.dead) for flight in done))
+            self._progress.acknowledge([flight.parcel for flight in done], sum(flight.dead for flight in done))
             self._moved_at = self._clock()
+        if not len(self._window):
+            self._dead.clear()
 
     # Waiting.
 

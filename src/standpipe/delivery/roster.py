@@ -52,17 +52,21 @@ class Roster:
         entries = dict(before or {})
         for sink in sinks:
             if sink.name not in here:
-                entries[sink.name] = SinkEntry(sink.type, self._begin(sink, base, end, added=before is not None))
+                start = self._first_offset(sink, base, end, added=before is not None)
+                begun = sink.name in entries and entries[sink.name].begun
+                entries[sink.name] = SinkEntry(sink.type, start, begun=begun)
             elif sink.name not in running:
-                entries[sink.name] = SinkEntry(sink.type, entries[sink.name].start)
+                known = entries[sink.name]
+                entries[sink.name] = SinkEntry(sink.type, known.start, begun=known.begun)
         names = {sink.name for sink in sinks}
-        gone = sorted(here - names)
-        for name in gone:
+        for name in sorted(here - names):
             entries[name] = replace(entries[name], state=REMOVED, why="", since=utc_text(time.time()))
+            self._tell_removed(name)  # before it holds nothing any more
         self._states.enter(entries)
-        for name in gone:
-            self._remove(name)
-        return Settled({sink.name: entries[sink.name].start for sink in sinks}, here)
+        for sink in sinks:
+            if before is not None and sink.name not in here:
+                self._tell_added(sink, entries[sink.name].start, base)
+        return Settled({name: entries[name].start for name in names}, {name for name in names if entries[name].begun})
 
     def settle_once(self, sinks: Sequence[SinkConfig]) -> Settled:
         """Return the same for a ship that delivers once and ends: enter nothing, for its config may be anybody's.
@@ -74,7 +78,9 @@ class Roster:
         base, end = self._ends()
         new = {sink.name: start_of_new(sink.start, base, end, added=False) for sink in sinks}
         known = {sink.name for sink in sinks if sink.name in before}
-        return Settled(new | {name: before[name].start for name in known}, known)
+        return Settled(
+            new | {name: before[name].start for name in known}, {name for name in known if before[name].begun}
+        )
 
     def _before(self, sinks: Sequence[SinkConfig]) -> Mapping[str, SinkEntry] | None:
         known = self._states.known
@@ -90,29 +96,29 @@ class Roster:
     def _from_cursors(self, sinks: Sequence[SinkConfig]) -> dict[str, SinkEntry] | None:
         """Return the sinks of a journal that an earlier release delivered; None where nobody did."""
         found = {sink.name: read_cursor(self._layout.cursor(sink.name)) for sink in sinks}
-        entries = {sink.name: SinkEntry(sink.type, 0) for sink in sinks if found[sink.name] is not None}
+        entries = {sink.name: SinkEntry(sink.type, 0, begun=True) for sink in sinks if found[sink.name] is not None}
         return entries or None
 
-    def _begin(self, sink: SinkConfig, base: int, end: int, *, added: bool) -> int:
+    def _first_offset(self, sink: SinkConfig, base: int, end: int, *, added: bool) -> int:
+        """Return where a sink begins; what is behind a cursor that is there is due."""
         start = start_of_new(sink.start, base, end, added=added)
         cursor = read_cursor(self._layout.cursor(sink.name))
-        if added:
-            goes_on = cursor.offset if cursor is not None else start
-            detail: dict[str, object] = {
-                "sink": sink.name,
-                "type": sink.type,
-                "held_before_bytes": max(0, goes_on - base),
-            }
-            self._ledger.add(kinds.SINK_ADDED, goes_on, 0, detail)
-            self._log.warning(
-                "a sink was added; it gets what comes from this offset on",
-                sink=sink.name,
-                offset=goes_on,
-                held_before_bytes=max(0, goes_on - base),
-            )
-        return start if cursor is None else min(start, cursor.offset)  # all that it should have had, if it loses that
+        return start if cursor is None else min(start, cursor.offset)
 
-    def _remove(self, name: str) -> None:
+    def _tell_added(self, sink: SinkConfig, start: int, base: int) -> None:
+        cursor = read_cursor(self._layout.cursor(sink.name))
+        goes_on = cursor.offset if cursor is not None else start
+        before_bytes = max(0, goes_on - base)
+        detail: dict[str, object] = {"sink": sink.name, "type": sink.type, "held_before_bytes": before_bytes}
+        self._ledger.add(kinds.SINK_ADDED, goes_on, 0, detail)
+        self._log.warning(
+            "a sink was added; it gets what comes from this offset on",
+            sink=sink.name,
+            offset=goes_on,
+            held_before_bytes=before_bytes,
+        )
+
+    def _tell_removed(self, name: str) -> None:
         cursor = read_cursor(self._layout.cursor(name))
         offset = cursor.offset if cursor is not None else None
         self._ledger.add(kinds.SINK_REMOVED, offset, 0, {"sink": name})

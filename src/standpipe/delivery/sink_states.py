@@ -58,6 +58,14 @@ class SinkStates:
                 self._entries[name] = replace(entry, state=state, why=why, since=utc_text(time.time()))
                 self._changed = True
 
+    def begin(self, name: str) -> None:
+        """Note that a sink's cursor was made; `save` writes it."""
+        with self._lock:
+            entry = (self._entries or {}).get(name)
+            if self._entries is not None and entry is not None and not entry.begun:
+                self._entries[name] = replace(entry, begun=True)
+                self._changed = True
+
     def save(self) -> None:
         """Write the file if something has changed. Raises OSError: try again later."""
         with self._lock:

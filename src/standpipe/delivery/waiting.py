@@ -41,8 +41,8 @@ class Waiting:
 
     def drain(self) -> None:
         """Deliver what there is, to the last byte, and stop."""
+        self.end_proven = True  # first: whoever sees the other one must see this as well
         self.draining = True
-        self.end_proven = True
         self.wake()
 
     def stop(self) -> None:

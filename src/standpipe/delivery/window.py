@@ -21,14 +21,14 @@ class Flight:
     """A parcel under way.
 
     todo: batches that wait to be sent. in_air: how many are being sent. unburied: how many of its records are to be
-    dead letters and are not on the disk yet. dead: the offsets of those that are.
+    dead letters and are not on the disk yet. dead: how many are.
     """
 
     parcel: Parcel
     todo: deque[Batch] = field(default_factory=deque)
     in_air: int = 0
     unburied: int = 0
-    dead: set[int] = field(default_factory=set)
+    dead: int = 0
 
     @property
     def done(self) -> bool:

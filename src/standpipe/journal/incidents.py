@@ -14,10 +14,16 @@ from __future__ import annotations
 import json
 import os
 
+from standpipe.journal.atomic import fsync_directory
 from standpipe.journal.layout import FILE_MODE
 from standpipe.observe.log import utc_text
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 FILE_BYTES_MAX = 32 << 20  # some 150,000 incidents; there may be two such files
+CAP_DIVISOR = 16  # and of the journal's cap no more than this part each, for they count against it
 OLDER_SUFFIX = ".1"
 LINES_A_WRITE = 64  # a burst of dead letters must not cost an fsync each
 
@@ -44,8 +50,15 @@ def append_lines(path: str, line: bytes) -> None:
         if written != len(line):
             os.write(descriptor, line[written:])  # a full volume raises here; the torn line is closed by the next one
         os.fsync(descriptor)
+        if not size:
+            fsync_directory(os.path.dirname(path) or ".")
     finally:
         os.close(descriptor)
+
+
+def bytes_max(cap_bytes: int) -> int:
+    """Return how large the file may become in a journal with a cap."""
+    return min(FILE_BYTES_MAX, cap_bytes // CAP_DIVISOR)
 
 
 def bound(path: str, limit_bytes: int = FILE_BYTES_MAX) -> bool:
@@ -67,6 +80,29 @@ def _read_file(path: str) -> bytes:
         return b""
 
 
+def read_kind(path: str, kind: str) -> Iterator[dict[str, object]]:
+    """Yield the incidents of one kind, oldest first, without having all of them in memory. Raises OSError."""
+    mark = json.dumps(kind).encode()
+    for name in (path + OLDER_SUFFIX, path):
+        try:
+            file = open(name, "rb")  # noqa: SIM115 - closed below; only the open may fail quietly
+        except FileNotFoundError:
+            continue
+        with file:
+            for line in file:
+                entry = _parse(line) if mark in line else None
+                if entry is not None and entry["kind"] == kind:
+                    yield entry
+
+
+def _parse(line: bytes) -> dict[str, object] | None:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) and isinstance(entry.get("kind"), str) else None
+
+
 def read(path: str) -> list[dict[str, object]]:
     """Return all incidents, oldest first; lines that are not whole are passed over. Raises OSError."""
     newer = _read_file(path)
@@ -75,11 +111,8 @@ def read(path: str) -> list[dict[str, object]]:
         newer = b""  # it got its other name between the two looks
     found = []
     for line in (older + b"\n" + newer).split(b"\n"):
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict) and isinstance(entry.get("kind"), str):
+        entry = _parse(line)
+        if entry is not None:
             found.append(entry)
     return found
 

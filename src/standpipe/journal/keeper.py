@@ -114,7 +114,8 @@ class Keeper:
         return False
 
     def _bound_incidents(self, _stopping: Callable[[], bool]) -> bool:
-        if incidents.bound(self._layout.incidents):
+        limit_bytes = incidents.bytes_max(self._settings.limits.cap_bytes)
+        if incidents.bound(self._layout.incidents, limit_bytes):
             self._log.warning("the incidents' file is full; a new one was begun", file=self._layout.incidents)
         return False
 

@@ -29,13 +29,17 @@ REMOVED = "removed"  # it is not in the config any more
 
 @dataclass(frozen=True, slots=True)
 class SinkEntry:
-    """One sink: its type, the offset where it began, and its state since a time (RFC 3339)."""
+    """One sink: its type, the offset where it began, and its state since a time (RFC 3339).
+
+    begun: its cursor was made; until then an empty one is no loss.
+    """
 
     type: str
     start: int
     state: str = DELIVERING
     why: str = ""
     since: str = ""
+    begun: bool = False
 
 
 def decode(data: bytes) -> dict[str, SinkEntry] | None:

@@ -22,12 +22,11 @@ from standpipe.journal.extra_bytes import extra_bytes
 from standpipe.journal.layout import ROLES, TEMPORARY_SUFFIX, Layout
 from standpipe.journal.reader import JournalReader
 from standpipe.journal.seal_store import read_seal
-from standpipe.journal.sink_entries import DELIVERING
+from standpipe.journal.sink_entries import DELIVERING, REMOVED
 from standpipe.journal.sink_entries_store import read_entries
 from standpipe.observe.status_text import (
     FILE,
     MISSING,
-    REMOVED,
     JournalStatus,
     ProcessStatus,
     ReclaimStatus,
@@ -249,10 +248,8 @@ def _sinks(layout: Layout, reader: JournalReader, base: int, now: float, *, ship
         entry = (entries or {}).get(name)
         if entry is not None:
             sink = replace(sink, type=entry.type)
-            if ship_alive and entry.state != DELIVERING:
+            if entry.state == REMOVED or (ship_alive and entry.state != DELIVERING):
                 sink = replace(sink, state=entry.state, why=entry.why, since=entry.since)
-        elif entries is not None:
-            sink = replace(sink, state=REMOVED)
         sinks[name] = sink
     return sinks
 

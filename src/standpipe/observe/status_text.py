@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from standpipe.journal.kinds import DAMAGED, DEAD_LETTER, GAP_KINDS
-from standpipe.journal.sink_entries import CONFIG_FAULT, DEAD_LETTERS_FULL, RETRYING
+from standpipe.journal.sink_entries import CONFIG_FAULT, DEAD_LETTERS_FULL, JOURNAL_DAMAGED, RETRYING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +21,6 @@ CURRENT = "current"
 BEHIND = "behind"
 OUTSIDE = "outside"
 MISSING = "missing"
-REMOVED = "removed"
 
 FILE = "file"  # a source's kind
 NO_RECLAIM = "none"  # a way of giving disk space back
@@ -31,7 +30,8 @@ CAPTURE_OF_A_FILE = "Vault's file grows until its volume is full"
 TROUBLES = {
     CONFIG_FAULT: "takes nothing until somebody mends it",
     DEAD_LETTERS_FULL: "waits, because its dead-letter file takes no more",
-    RETRYING: "takes nothing at the moment",
+    JOURNAL_DAMAGED: "waits, because what comes next cannot be read from the journal",
+    RETRYING: "does not take its records at the moment",
 }
 ROLE_CONSEQUENCES = {  # worst first
     "capture": "Vault waits once its pipe is full",

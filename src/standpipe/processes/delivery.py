@@ -180,6 +180,7 @@ class Delivery:
             seals=config.deliver_seals,
             after_at=lambda at: end_of_selected_before(reader, at, reader.base, selection, shared.prefix),
         )
+        shared.states.begin(config.name)
         shared.log.info("delivering", sink=config.name, format=config.text("format"), offset=state.offset)
         pump.run(self._stdout_batcher(reader, state), state.offset)
         pump.end()
@@ -211,6 +212,7 @@ class Delivery:
             ledger=shared.ledger,
             log=shared.log,
         )
+        shared.states.begin(config.name)
         progress = Progress(config.name, cursor, shared.states, self.waiting, shared.log)
         backoff = Backoff(random.random)
         sink = self._open(progress, backoff)

@@ -80,6 +80,9 @@ class NoStates:
     def tell(self, name: str, state: str, why: str) -> None:
         """Do nothing."""
 
+    def begin(self, name: str) -> None:
+        """Do nothing."""
+
 
 def run_replay(
     config: Config, sink: SinkConfig, start: str, end: str | None, log: Log, told: Callable[[int, int], None]

@@ -216,7 +216,11 @@ class Ship:
         self._sinks = sinks
         self._start(changed, settled)
         self._keep_accepted()
-        self._log.info("the config was read again", sinks=sorted(self._deliveries), changed=[s.name for s in changed])
+        self._log.info(
+            "the sinks of the config were read again; its other keys count at the next start",
+            sinks=sorted(self._deliveries),
+            changed=[s.name for s in changed],
+        )
 
     def _refuse_stragglers(self, gone: Sequence[str]) -> None:
         """Raise where a delivery has not stopped: a second one must not use its cursor. A new process starts clean."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 MAX_PORT = 65535
 
 
@@ -26,3 +28,16 @@ def parse_address(text: str, default_port: int) -> tuple[str, int]:
     if not (port.isascii() and port.isdigit() and len(port) <= len(str(MAX_PORT)) and 1 <= int(port) <= MAX_PORT):
         raise ValueError(f"{text!r} has no port between 1 and {MAX_PORT}")
     return host, int(port)
+
+
+def address_text(host: str, port: int) -> str:
+    """Return an address as it is written: an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine (or pod): then nobody is on the way who could read or change anything."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host.lower() == "localhost"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from standpipe.config_keys import Key, Kind
 from standpipe.sink_keys.address import parse_address
+from standpipe.sink_keys.pairs import pair_problems
 from standpipe.sink_keys.tls import TLS_KEYS, tls_problems
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ TLS, TCP = "tls", "tcp"
 FIELDS, TEXT = "fields", "text"
 GZIP, NONE = "gzip", "none"
 DEFAULT_PORT = 24224  # Forward Protocol Specification v1, "Network Transport Protocol"
+ADDRESS_REMEDY = "Give host:port, for example fluentd.example.com:24224"
 
 KEYS: tuple[Key, ...] = (
     Key("address", Kind.TEXT, "The server's forward input, `host:port` or `host`; port 24224 if none.", required=True),
@@ -63,20 +65,14 @@ EXTRA = ""
 
 def problems(options: Mapping[str, object]) -> list[tuple[str, str, str]]:
     """Return what only the options together show: (option name, message, remedy)."""
-    found = list(tls_problems(options))
+    found = tls_problems(options, "transport is tcp" if options.get("transport") == TCP else "")
     try:
         parse_address(str(options.get("address") or ""), DEFAULT_PORT)
     except ValueError as error:
-        found.append(("address", str(error), "Give host:port, for example fluentd.example.com:24224"))
-    if options.get("transport") == TCP:
-        given = [name for name in ("tls.ca", "tls.cert", "tls.key", "tls.server_name") if options.get(name)]
-        found += [(name, "is given, but transport is tcp", "Say transport: tls, or remove it") for name in given]
+        found.append(("address", str(error), ADDRESS_REMEDY))
     if options.get("tag") == "":
         found.append(("tag", "is empty", "Give the tag that the server's match rules expect"))
-    if options.get("password") and not options.get("username"):
-        found.append(("password", "is given without username", "Give username, or remove password"))
-    if options.get("username") and not options.get("password"):
-        found.append(("username", "is given without password", "Give password, or remove username"))
+    found += pair_problems(options, "username", "password")
     if options.get("username") and not options.get("shared_key"):
         remedy = "Give shared_key: the protocol has users only together with it"
         found.append(("username", "is given without shared_key", remedy))

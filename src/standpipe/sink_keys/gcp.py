@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from standpipe.config_keys import Key, Kind
+from standpipe.sink_keys.address import is_loopback
 from standpipe.sink_keys.tls import TLS_KEYS, tls_problems
+from standpipe.sink_keys.url import Url, parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ENDPOINT = "https://logging.googleapis.com"
 LOG_ID_CHARACTERS_MAX = 511  # "must be less than 512 characters long" (LogEntry.log_name)
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 _LOG_ID = re.compile(r"[A-Za-z0-9/_.-]+")  # LogEntry.log_name
 _PROJECT = re.compile(r"[a-z0-9.:-]{1,128}")  # ids, numbers, and ids of a domain ("example.com:project")
@@ -104,19 +104,14 @@ def problems(options: Mapping[str, object]) -> list[tuple[str, str, str]]:
 
 
 def _endpoint_problems(options: Mapping[str, object]) -> list[tuple[str, str, str]]:
-    endpoint = options.get("endpoint")
-    text = endpoint if isinstance(endpoint, str) else ENDPOINT
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return [("endpoint", "is no URL", f"Write {ENDPOINT}, or the address of a private endpoint")]
-    if parts.scheme not in ("https", "http") or not parts.hostname or parts.path not in ("", "/") or parts.query:
+    endpoint = parse_url(str(options.get("endpoint") or ENDPOINT))
+    if not isinstance(endpoint, Url) or endpoint.path != "/" or endpoint.query:
         return [("endpoint", "is not scheme and host", f"Write {ENDPOINT}, or the address of a private endpoint")]
-    if parts.hostname in LOOPBACK:
+    if is_loopback(endpoint.host):
         return []
     found = []
     if options.get("auth") == "none":
         found.append(("auth", "none would send entries unauthorised", "Leave it out, or use an endpoint on loopback"))
-    if parts.scheme == "http":
+    if endpoint.scheme == "http":
         found.append(("endpoint", "would show records and tokens to the network", "Write https://"))
     return found

@@ -5,27 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from standpipe.config_keys import Key, Kind
+from standpipe.sink_keys.headers import (
+    DEFAULT_TOKEN_HEADER,
+    HEADERS_KEY,
+    TOKEN_KEYS,
+    header_problems,
+    name_problems,
+    value_problems,
+)
+from standpipe.sink_keys.pairs import pair_problems
 from standpipe.sink_keys.tls import TLS_KEYS, tls_problems
-from standpipe.sink_keys.url import URL_REMEDY, Url, header_problem, parse_url
+from standpipe.sink_keys.url import URL_REMEDY, Url, parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-OWN_HEADERS = {
-    "authorization": "token, or username and password",
-    "connection": "",
-    "content-encoding": "compression",
-    "content-length": "",
-    "content-type": "content_type",
-    "cookie": "token with token_header: Cookie",
-    "host": "",
-    "proxy-authorization": "token with token_header: Proxy-Authorization",
-    "te": "",
-    "trailer": "",
-    "transfer-encoding": "",
-    "upgrade": "",
-}
-"""Headers that `headers` may not hold, and the option that is meant for them; none where the connection needs them."""
+HEADER_OPTIONS = {"content-encoding": "compression", "content-type": "content_type"}
+"""Options that are meant for headers which `headers` may not hold."""
 
 KEYS: tuple[Key, ...] = (
     Key("url", Kind.TEXT, "Where the batches go, http:// or https://.", required=True),
@@ -50,10 +46,8 @@ KEYS: tuple[Key, ...] = (
         default="none",
         choices=("none", "gzip", "zstd"),
     ),
-    Key("headers", Kind.LABELS, "Further headers; nothing secret, for these are shown.", default_text="none"),
-    Key("token", Kind.SECRET, "Goes into the header token_header, behind token_scheme.", default_text="none"),
-    Key("token_header", Kind.TEXT, "The header that the token goes into.", default="Authorization"),
-    Key("token_scheme", Kind.TEXT, "The word before the token; empty for the token alone.", default="Bearer"),
+    HEADERS_KEY,
+    *TOKEN_KEYS,
     Key("username", Kind.TEXT, "User of basic authentication, in place of a token.", default_text="none"),
     Key("password", Kind.SECRET, "Password of basic authentication.", default_text="none"),
     Key(
@@ -92,47 +86,25 @@ EXTRA = ""
 
 def problems(options: Mapping[str, object]) -> list[tuple[str, str, str]]:
     """Return what only the options together show: (option name, message, remedy)."""
-    found = tls_problems(options)
     url = parse_url(str(options.get("url") or ""))
+    plain = isinstance(url, Url) and url.scheme == "http"
+    found = tls_problems(options, "url is http://" if plain else "")
     if not isinstance(url, Url):
         found.append(("url", f"cannot be used: {url}", URL_REMEDY))
-    elif url.scheme == "http" and any(options.get(name) for name in ("tls.ca", "tls.cert", "tls.server_name")):
-        found.append(("url", "is http://, so the tls options would do nothing", "Write https://, or take them out"))
-    found += _header_problems(options)
+    found += header_problems(options, HEADER_OPTIONS)
+    found += name_problems(options, "hmac.header")
+    for option in ("content_type", "username"):
+        found += value_problems(options, option)
     found += _credential_problems(options)
     return found
 
 
-def _header_problems(options: Mapping[str, object]) -> list[tuple[str, str, str]]:
-    found = []
-    headers = options.get("headers")
-    for name, value in headers.items() if isinstance(headers, dict) else ():
-        if problem := header_problem(str(name), str(value)):
-            found.append(("headers", f"cannot be sent: {problem}", "Correct it"))
-        elif (option := OWN_HEADERS.get(str(name).lower())) is not None:
-            remedy = f"Use {option}" if option else "Take it out: the connection sets it"
-            found.append(("headers", f"must not hold {name}", remedy))
-    for option in ("token_header", "hmac.header"):
-        name = str(options.get(option) or "X")
-        if header_problem(name, ""):
-            found.append((option, f"{name!r} is not the name of an HTTP header", "Use letters, digits and hyphens"))
-    found += [
-        (option, "holds a character that a header must not hold", "Correct it")
-        for option in ("token_scheme", "content_type", "username")
-        if header_problem("X", str(options.get(option) or ""))
-    ]
-    return found
-
-
 def _credential_problems(options: Mapping[str, object]) -> list[tuple[str, str, str]]:
-    found = []
-    username, password, token = (options.get(name) for name in ("username", "password", "token"))
-    if bool(username) != bool(password):
-        given, missing = ("username", "password") if username else ("password", "username")
-        found.append((given, f"is given without {missing}", f"Give {missing} as well"))
+    found = pair_problems(options, "username", "password")
+    username, token = options.get("username"), options.get("token")
     if username and ":" in str(username):  # RFC 7617 section 2
         found.append(("username", "holds a colon, which basic authentication does not allow", "Correct it"))
-    if username and token and str(options.get("token_header") or "Authorization").lower() == "authorization":
+    if username and token and str(options.get("token_header") or DEFAULT_TOKEN_HEADER).lower() == "authorization":
         found.append(
             ("token", "and username both want the header Authorization", "Give one of them, or a token_header")
         )

@@ -111,9 +111,9 @@ EXTRA = "kafka"
 
 def problems(options: Mapping[str, object]) -> list[tuple[str, str, str]]:
     """Return what only the options together show: (option name, message, remedy)."""
-    found = tls_problems(options)
-    mechanism = options.get("sasl") or "none"
     tls = options.get("transport") != "tcp"
+    found = tls_problems(options, "" if tls else "transport is tcp")
+    mechanism = options.get("sasl") or "none"
     login = ("username", "password")
     if mechanism == "none":
         remedy = "Give sasl, such as SCRAM-SHA-512"
@@ -123,10 +123,6 @@ def problems(options: Mapping[str, object]) -> list[tuple[str, str, str]]:
         found += [(name, f"is needed for {mechanism}", remedy) for name in login if not options.get(name)]
     if mechanism == "PLAIN" and not tls:
         found.append(("sasl", "would send the password in the clear", "Use TLS, or a SCRAM mechanism"))
-    if not tls:
-        remedy = "Set transport to tls, or leave it out"
-        files = ("tls.ca", "tls.cert", "tls.key")
-        found += [(name, "is given, but transport is tcp", remedy) for name in files if options.get(name)]
     return found + _property_problems(options.get("properties"))
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from standpipe.config_keys import Key, Kind
 from standpipe.sink_keys.objects_url import parse_url
+from standpipe.sink_keys.pairs import pair_problems
+from standpipe.sink_keys.tls import TLS_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +51,7 @@ KEYS: tuple[Key, ...] = (
         "PEM file with the certificates that sign the server's; besides the system's.",
         default_text="none; the system's",
     ),
-    Key("tls.verify", Kind.BOOLEAN, "Whether the server's certificate is verified.", default="true"),
+    *(key for key in TLS_KEYS if key.path == "tls.verify"),
 )
 """No tls.cert, tls.key, tls.server_name: obstore has no such options."""
 
@@ -79,7 +81,7 @@ def problems(options: Mapping[str, object]) -> list[tuple[str, str, str]]:
         if options.get(name):
             kinds = " and ".join(f"{other}://" for other, names in OPTIONS_OF.items() if name in names)
             found.append((name, f"is of no use with {scheme}://", f"Remove it; it belongs to {kinds}"))
-    found += _half_given(options, ("access_key_id", "secret_access_key"))
+    found += pair_problems(options, "access_key_id", "secret_access_key")
     if options.get("session_token") and not options.get("access_key_id"):
         found.append(("session_token", "is given without access_key_id", "Give the key that it belongs to"))
     endpoint = str(options.get("endpoint") or "")
@@ -88,11 +90,3 @@ def problems(options: Mapping[str, object]) -> list[tuple[str, str, str]]:
     if "cluster" in options and not options["cluster"]:
         found.append(("cluster", "is empty", "Name the cluster"))
     return found
-
-
-def _half_given(options: Mapping[str, object], names: tuple[str, str]) -> list[tuple[str, str, str]]:
-    given = [name for name in names if options.get(name)]
-    if len(given) != 1:
-        return []
-    missing = names[0] if given[0] == names[1] else names[1]
-    return [(given[0], f"is given without {missing}", f"Give {missing} as well, or neither")]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from standpipe.config_keys import Key, Kind
+from standpipe.sink_keys.headers import HEADERS_KEY, TOKEN_KEYS, header_problems
 from standpipe.sink_keys.tls import TLS_KEYS, tls_problems
-from standpipe.sink_keys.url import URL_REMEDY, Url, header_problem, parse_url
+from standpipe.sink_keys.url import URL_REMEDY, Url, parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,11 +15,6 @@ if TYPE_CHECKING:
 REQUEST_SIZE_TEXT = "4MiB"  # what gRPC servers take by default, and many gateways behind HTTP
 MIN_REQUEST_SIZE_TEXT = "64KiB"  # resource, attributes and one part of a record must have room
 MAX_REQUEST_SIZE_TEXT = "64MiB"  # the limit that the OTLP specification recommends to receivers
-
-OWN_HEADERS = frozenset(
-    {"connection", "content-encoding", "content-length", "content-type", "host", "transfer-encoding"}
-)
-SECRET_HEADERS = frozenset({"api-key", "authorization", "cookie", "proxy-authorization", "x-api-key"})
 
 KEYS: tuple[Key, ...] = (
     Key("endpoint", Kind.TEXT, "Where the receiver is; `/v1/logs` is appended: `https://host:4318`.", required=True),
@@ -30,10 +26,8 @@ KEYS: tuple[Key, ...] = (
         choices=("text", "fields"),
     ),
     Key("compression", Kind.CHOICE, "How requests are compressed.", default="gzip", choices=("gzip", "none")),
-    Key("headers", Kind.LABELS, "Further headers; nothing secret, for these are shown.", default_text="none"),
-    Key("token", Kind.SECRET, "Goes into the header token_header, behind token_scheme.", default_text="none"),
-    Key("token_header", Kind.TEXT, "The header that the token goes into.", default="Authorization"),
-    Key("token_scheme", Kind.TEXT, "The word before the token; empty for the token alone.", default="Bearer"),
+    HEADERS_KEY,
+    *TOKEN_KEYS,
     Key("service_name", Kind.TEXT, "The resource's `service.name`.", default="vault"),
     Key(
         "service_instance",
@@ -81,32 +75,14 @@ EXTRA = ""
 
 def problems(options: Mapping[str, object]) -> list[tuple[str, str, str]]:
     """Return what only the options together show: (option name, message, remedy)."""
-    found = tls_problems(options)
-    url = parse_url(str(options.get("endpoint") or ""))
-    if not isinstance(url, Url):
-        found.append(("endpoint", f"cannot be used: {url}", URL_REMEDY))
+    endpoint = parse_url(str(options.get("endpoint") or ""))
+    plain = isinstance(endpoint, Url) and endpoint.scheme == "http"
+    found = tls_problems(options, "endpoint is http://" if plain else "")
+    if not isinstance(endpoint, Url):
+        found.append(("endpoint", f"cannot be used: {endpoint}", URL_REMEDY))
     else:
-        if url.path.rstrip("/").endswith("/v1/logs"):
+        if endpoint.path.rstrip("/").endswith("/v1/logs"):
             found.append(("endpoint", "ends with /v1/logs, which is appended", "Leave /v1/logs out"))
-        if url.query:
+        if endpoint.query:
             found.append(("endpoint", "has a query", "Write https://host:4318, and use token or headers"))
-        if url.scheme == "http" and any(options.get(name) for name in ("tls.ca", "tls.cert", "tls.server_name")):
-            found.append(("endpoint", "is http://, so the tls options would do nothing", "Write https://"))
-    return found + _header_problems(options)
-
-
-def _header_problems(options: Mapping[str, object]) -> list[tuple[str, str, str]]:
-    found: list[tuple[str, str, str]] = []
-    headers = options.get("headers")
-    for name, value in headers.items() if isinstance(headers, dict) else ():
-        if problem := header_problem(str(name), str(value)):
-            found.append(("headers", f"cannot be sent: {problem}", "Correct it"))
-        elif str(name).lower() in OWN_HEADERS:
-            found.append(("headers", f"must not hold {name}, which we set ourselves", "Take it out"))
-        elif str(name).lower() in SECRET_HEADERS:
-            found.append(("headers", f"must not hold {name}, which is a secret", "Use token and token_header"))
-    if header_problem(str(options.get("token_header") or "X"), ""):
-        found.append(("token_header", "is not the name of an HTTP header", "Use letters, digits and hyphens"))
-    if header_problem("X", str(options.get("token_scheme") or "")):
-        found.append(("token_scheme", "holds a character that a header must not hold", "Correct it"))
-    return found
+    return found + header_problems(options)

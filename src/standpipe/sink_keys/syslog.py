@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from standpipe.config_keys import Key, Kind
+from standpipe.sink_keys.address import parse_address
 from standpipe.sink_keys.tls import TLS_KEYS, tls_problems
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ TLS, TCP = "tls", "tcp"
 CLOSE, KERNEL = "close", "kernel"
 JSON, RAW = "json", "raw"
 DEFAULT_PORTS = {TLS: 6514, TCP: 601}  # syslog-tls (RFC 5425 section 4.1) and syslog-conn at IANA
+ADDRESS_REMEDY = "Give host:port, for example logs.example.com:6514"
 
 # RFC 5424 section 6.2.1, table 1, by the names that rsyslog and syslog-ng know them by
 FACILITIES = (
@@ -22,7 +24,9 @@ FACILITIES = (
     *(f"local{number}" for number in range(8)),
 )
 
-MAX_PORT = 65535
+HOSTNAME_CHARACTERS_MAX = 255  # RFC 5424 section 6
+APP_NAME_CHARACTERS_MAX = 48
+
 MIN_MESSAGE_TEXT = "2KiB"  # RFC 5425 section 4.3.1: every receiver takes 2048 octets
 MAX_MESSAGE_TEXT = "64MiB"  # a message is held in memory; no known receiver takes more
 DEFAULT_MESSAGE_TEXT = "8000B"  # rsyslog's default of "8k" is 8096 bytes: what is beyond becomes a message of its own
@@ -94,43 +98,15 @@ DELIVER_SEALS = True
 EXTRA = ""
 
 
-def parse_address(text: str, transport: str) -> tuple[str, int]:
-    """Return host and port of ``host``, ``host:port``, ``[v6 address]`` or ``[v6 address]:port``.
-
-    Raises ValueError with a sentence for the user.
-    """
-    default = DEFAULT_PORTS[transport]
-    host, colon, port = text.rpartition(":")
-    if text.startswith("["):
-        host, bracket, rest = text[1:].partition("]")
-        colon, port = rest[:1], rest[1:]
-        if not bracket or colon not in ("", ":"):
-            raise ValueError(f"{text!r} has no `]` that ends the address, or something else than a port behind it")
-    elif text.count(":") > 1:
-        raise ValueError(f"{text!r} has several colons: an IPv6 address stands in brackets")
-    elif not colon:
-        host = text
-    if not host or any(character.isspace() for character in host):
-        raise ValueError(f"{text!r} names no host")
-    if not colon:
-        return host, default
-    if not (port.isascii() and port.isdigit() and 1 <= int(port) <= MAX_PORT):
-        raise ValueError(f"{text!r} has no port between 1 and {MAX_PORT}")
-    return host, int(port)
-
-
 def problems(options: Mapping[str, object]) -> list[tuple[str, str, str]]:
     """Return what only the options together show: (option name, message, remedy)."""
-    found = list(tls_problems(options))
     transport = str(options.get("transport") or TLS)
+    found = tls_problems(options, "transport is tcp" if transport == TCP else "")
     try:
-        parse_address(str(options.get("address") or ""), transport)
+        parse_address(str(options.get("address") or ""), DEFAULT_PORTS[transport])
     except ValueError as error:
-        found.append(("address", str(error), "Give host:port, for example logs.example.com:6514"))
-    if transport == TCP:
-        given = [name for name in ("tls.ca", "tls.cert", "tls.key", "tls.server_name") if options.get(name)]
-        found += [(name, "is given, but transport is tcp", "Say transport: tls, or remove it") for name in given]
-    for name, room in (("app_name", 48), ("hostname", 255)):
+        found.append(("address", str(error), ADDRESS_REMEDY))
+    for name, room in (("app_name", APP_NAME_CHARACTERS_MAX), ("hostname", HOSTNAME_CHARACTERS_MAX)):
         text = options.get(name)
         if isinstance(text, str) and text and not (text.isascii() and text.isprintable() and " " not in text):
             found.append((name, "has characters that a syslog header cannot hold", "Use printable ASCII, no space"))

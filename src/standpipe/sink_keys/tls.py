@@ -1,4 +1,4 @@
-"""The TLS options, the same for every sink that speaks TLS."""
+"""The TLS options, the same for every sink that speaks TLS. Pure."""
 
 from __future__ import annotations
 
@@ -28,9 +28,13 @@ TLS_KEYS: tuple[Key, ...] = (
 )
 
 
-def tls_problems(options: Mapping[str, object]) -> list[tuple[str, str, str]]:
-    """Return what is wrong with the TLS options together: (option, message, remedy)."""
-    found = []
+def tls_problems(options: Mapping[str, object], unused: str = "") -> list[tuple[str, str, str]]:
+    """Return what is wrong with the TLS options together: (option, message, remedy).
+
+    unused: why no TLS is spoken (``transport is tcp``), so that they would do nothing; "" where it is.
+    """
+    given = [name for name in ("tls.ca", "tls.cert", "tls.key", "tls.server_name") if options.get(name)]
+    found = [(name, f"is given, but {unused}", "Use TLS, or remove it") for name in given if unused]
     if not is_host_name(str(options.get("tls.server_name") or "host")):
         found.append(("tls.server_name", "is no host name", "Write the name as it stands in the certificate"))
     if options.get("tls.key") and not options.get("tls.cert"):

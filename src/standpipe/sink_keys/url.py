@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from standpipe.sink_keys.address import MAX_PORT, address_text
+
 DEFAULT_PORTS = {"http": 80, "https": 443}
-MAX_PORT = 65535
 URL_REMEDY = "Write https://host[:port]/path"
 
 _LABEL = r"[A-Za-z0-9_-]{1,63}"  # RFC 1035 section 2.3.4; names in clusters have `_` as well
@@ -34,8 +35,7 @@ class Url:
     @property
     def server(self) -> str:
         """Return it for messages: without path and query, which may hold a token."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}"
+        return f"{self.scheme}://{address_text(self.host, self.port)}"
 
 
 def parse_url(text: str) -> Url | str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from standpipe.preflight import Check, failed, ok, size_words, warning
 from standpipe.records.envelope import Envelope
-from standpipe.sinks.base import Delivered, Limits, Retry
+from standpipe.sinks.base import Delivered, Limits, Retry, wished
 from standpipe.sinks.file_append import AppendedFile, kind_of
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 BATCH_BYTES = 1 << 20  # an fsync's time hardly grows up to here
 BATCH_RECORDS = 10_000
 LINGER_SECONDS = 0.1  # ten fsyncs a second at most while records come in slowly
+CHECK_NAME = "file"
 OTHERS_MAY_READ = stat.S_IRGRP | stat.S_IROTH
 ROOM_BYTES = 64 << 20  # less free space than this is worth a remark; 64 batches
 
@@ -34,14 +35,7 @@ class FileSink:
 
     def __init__(self, config: SinkConfig, context: Context) -> None:
         """Read the settings; the file is opened with the first batch."""
-        self._name = config.name
-        batch = config.batch
-        self._limits = Limits(
-            batch_bytes=batch.size_bytes or BATCH_BYTES,
-            batch_records=batch.records or BATCH_RECORDS,
-            linger_seconds=LINGER_SECONDS if batch.age_seconds is None else batch.age_seconds,
-            in_flight=1,  # whatever the config says: one file has one order
-        )
+        self._limits = wished(Limits(BATCH_BYTES, BATCH_RECORDS, LINGER_SECONDS), config.batch, in_order=True)
         self._file = AppendedFile(config.text("path") or "")
         self._raw = config.text("format") == "raw"
         self._line = Envelope(context.journal_id, config.labels).line
@@ -67,16 +61,15 @@ class FileSink:
 
     def checks(self) -> list[Check]:
         """Return the check that the file can be appended to; nothing is written."""
-        name = f"sink {self._name}: the file"
-        return [Check(name, lambda: [self._look(name)])]
+        return [Check(CHECK_NAME, lambda: [self._look()])]
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
-    def _look(self, name: str) -> Result:
+    def _look(self) -> Result:
         """Look at the path and its volume. Raises OSError."""
-        path = self._file.path
+        name, path = CHECK_NAME, self._file.path
         directory = os.path.dirname(path) or "."
         try:
             status = os.stat(path, follow_symlinks=False)

@@ -13,18 +13,19 @@ from typing import TYPE_CHECKING
 
 from standpipe.errors import SinkError, UsageError
 from standpipe.preflight import Check, Result, failed, ok, warning
-from standpipe.sink_keys.address import parse_address
-from standpipe.sink_keys.fluent import DEFAULT_PORT, GZIP, TCP, TEXT
-from standpipe.sinks.base import Delivered, Limits, Retry, Unfit
+from standpipe.sink_keys.address import address_text, parse_address
+from standpipe.sink_keys.fluent import ADDRESS_REMEDY, DEFAULT_PORT, GZIP, TCP, TEXT
+from standpipe.sinks.base import Delivered, Limits, Retry, wished
 from standpipe.sinks.fluent_connection import Connection
 from standpipe.sinks.fluent_handshake import Login, RefusedError
 from standpipe.sinks.fluent_message import RECORD_BYTES_MAX, EntryEncoder, forward
 from standpipe.sinks.fluent_reply import ProtocolError
 from standpipe.sinks.secret import read_secret
-from standpipe.sinks.tls import context as tls_context
-from standpipe.sinks.tls import file_marks, is_lasting, tls_options, words
+from standpipe.sinks.tls import FreshContext, is_lasting, tls_options, words
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from standpipe.config_sinks import SinkConfig
     from standpipe.records.framing import Record
     from standpipe.sinks.base import Batch, Context, Outcome
@@ -35,6 +36,7 @@ BATCH_BYTES = 2 << 20
 
 BATCH_RECORDS = 20_000  # of the smallest audit records; bounds what one batch costs the server at once
 LINGER_SECONDS = 0.05  # each batch costs a round trip, and the server a chunk of its own
+CHECK_NAME = "server"
 SALT_BYTES = 16  # as Fluentd's own client has it
 DEFAULT_TIMEOUT_SECONDS = 30.0
 DEFAULT_TAG = "vault.audit"
@@ -50,39 +52,33 @@ class FluentSink:
         try:
             self._address = parse_address(config.text("address") or "", DEFAULT_PORT)
         except ValueError as error:
-            message = f"sinks.{config.name}.address cannot be used: {error}"
-            raise UsageError(message, "Give host:port, for example fluentd.example.com:24224") from error
+            raise UsageError(f"sinks.{config.name}.address cannot be used: {error}", ADDRESS_REMEDY) from error
+        self._where = address_text(*self._address)
         self._tag = config.text("tag") or DEFAULT_TAG
         self._compress = config.text("compression") == GZIP
         self._keepalive = config.options.get("keepalive") is not False
         self._timeout = config.seconds("timeout") or DEFAULT_TIMEOUT_SECONDS
         self._hostname = config.text("hostname") or context.node or FALLBACK_HOSTNAME
-        self._batch_bytes = config.batch.size_bytes or BATCH_BYTES
+        self._limits = wished(Limits(BATCH_BYTES, BATCH_RECORDS, LINGER_SECONDS), config.batch, in_order=True)
         self._encoder = EntryEncoder(
             context.journal_id,
             config.labels,
             as_text=config.text("record") == TEXT,
-            bytes_max=min(RECORD_BYTES_MAX, self._batch_bytes),
+            bytes_max=min(RECORD_BYTES_MAX, self._limits.batch_bytes),
         )
-        self._tls_options = tls_options(config)
-        self._speaks_tls = config.text("transport") != TCP
-        self._tls: ssl.SSLContext | None = None
-        self._tls_marks: object = None
-        if self._speaks_tls:
-            self._tls_context()
+        options = tls_options(config)
+        self._tls = FreshContext(options) if config.text("transport") != TCP else None
+        self._server_name = options.server_name or self._address[0]
         self._kept: Connection | None = None
 
     @property
     def limits(self) -> Limits:
         """One batch at a time: the order of events is that of the journal."""
-        return Limits(self._batch_bytes, BATCH_RECORDS, LINGER_SECONDS)
+        return self._limits
 
-    def encode(self, record: Record, after: int) -> tuple[bytes, ...]:
+    def encode(self, record: Record, after: int) -> Sequence[bytes]:
         """Return the entry of a record, or of each part of one that is larger than an event should be."""
-        try:
-            return self._encoder.entries(record, after)
-        except UsageError as error:
-            raise Unfit(str(error)) from error
+        return self._encoder.entries(record, after)
 
     def send(self, batch: Batch) -> Outcome:
         """Send a batch and wait for its acknowledgement; anything else costs the connection."""
@@ -96,18 +92,13 @@ class FluentSink:
 
     def checks(self) -> list[Check]:
         """Return the look at the server: it connects, shakes hands where there is a key, and sends nothing."""
-        return [Check(f"sink {self._config.name}", self._look)]
+        return [Check(CHECK_NAME, self._look)]
 
     def close(self) -> None:
         """Close the connection; everything sent on it has been acknowledged."""
         kept, self._kept = self._kept, None
         if kept is not None:
             kept.close()
-
-    @property
-    def _where(self) -> str:
-        host, port = self._address
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     def _deliver(self, message: bytes, chunk: bytes) -> Outcome:
         connection, self._kept = self._kept, None
@@ -132,8 +123,8 @@ class FluentSink:
 
     def _connect(self) -> Connection:
         login = self._login()
-        tls = self._tls_context() if self._speaks_tls else None
-        connection = Connection(self._address, tls, self._tls_options.server_name or self._address[0], self._timeout)
+        tls = self._tls.get() if self._tls is not None else None
+        connection = Connection(self._address, tls, self._server_name, self._timeout)
         if login is not None:
             try:
                 connection.shake_hands(login, os.urandom(SALT_BYTES).hex())
@@ -150,21 +141,13 @@ class FluentSink:
         name = self._config.name
         return Login(
             self._hostname,
-            read_secret(key, f"The shared key of sink {name}"),
+            read_secret(key, f"the shared key of sink {name}"),
             self._config.text("username") or "",
-            read_secret(password, f"The password of sink {name}") if password else "",
+            read_secret(password, f"the password of sink {name}") if password else "",
         )
 
-    def _tls_context(self) -> ssl.SSLContext:
-        """Return the context, a new one where a file of it was renewed. Raises SinkError."""
-        marks = file_marks(self._tls_options)
-        if self._tls is None or marks != self._tls_marks:
-            self._tls = tls_context(self._tls_options)
-            self._tls_marks = marks
-        return self._tls
-
     def _look(self) -> list[Result]:
-        name = f"sink {self._config.name}"
+        name = CHECK_NAME
         try:
             connection = self._connect()
         except (RefusedError, ProtocolError) as error:
@@ -173,7 +156,7 @@ class FluentSink:
             remedy = "Compare address, transport and tls with the server's forward input, and see that it runs"
             return [failed(name, f"{self._where}: {_reason(error)}", remedy)]
         connection.close()
-        if not self._speaks_tls:
+        if self._tls is None:
             remedy = "Say transport: tls, unless the server is on this machine or in this pod"
             return [warning(name, f"{self._where} answers; records travel unencrypted", remedy)]
         return [ok(name, f"{self._where} answers")]

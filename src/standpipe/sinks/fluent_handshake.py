@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from standpipe.sinks.fluent_reply import ProtocolError
+from standpipe.sinks.wording import one_line
 
 if TYPE_CHECKING:
     from standpipe.sinks.fluent_reply import Reply
 
 HELO_MEMBERS, PONG_MEMBERS = 2, 5
-REASON_CHARACTERS = 200  # of the server's reason, for a message
 
 _pack = msgspec.msgpack.Encoder().encode
 
@@ -110,7 +110,5 @@ def _digest(salt: str, hostname: str | bytes, nonce: bytes, shared_key: str) -> 
 
 
 def _words(reason: Reply) -> str:
-    """Return a reason that may be any bytes as one line of printable text."""
     text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else ""
-    printable = "".join(character if character.isprintable() else "?" for character in text)
-    return printable[:REASON_CHARACTERS] or "it gives no reason"
+    return one_line(text) or "it gives no reason"

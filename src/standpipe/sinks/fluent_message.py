@@ -22,7 +22,6 @@ that has a member ``raw`` or ``standpipe`` itself is sent as text.
 from __future__ import annotations
 
 import struct
-import zlib
 from base64 import b64encode
 from dataclasses import replace
 from hashlib import sha256
@@ -33,6 +32,8 @@ import msgspec
 from standpipe.records.envelope import Envelope
 from standpipe.records.fields import parse_fields
 from standpipe.sinks.fluent_fields import careful_members, nests_deeper, plain_members
+from standpipe.sinks.gzipping import gzipped
+from standpipe.sinks.parts import parts_of
 from standpipe.sinks.timestamp import NANOSECONDS_IN_SECOND, record_unix_nanoseconds
 
 if TYPE_CHECKING:
@@ -53,8 +54,6 @@ PART_ROOM_BYTES = 256  # the entry's array and time, and where MessagePack's len
 EVENT_TIME_TYPE = 0  # "EventTime Ext Format"
 SECONDS_MAX = 2**32 - 1  # in 2106; the format has no more
 CHUNK_ID_BYTES = 16  # 128 bits, as the specification suggests
-GZIP_WINDOW_BITS = 16 + 15  # zlib.h, deflateInit2: a gzip header without a time, the largest window
-GZIP_LEVEL = 1  # audit records shrink to a third at any level, and the higher ones take twice as long
 
 _decode = msgspec.json.Decoder().decode
 _pack = msgspec.msgpack.Encoder().encode
@@ -70,18 +69,21 @@ class EntryEncoder:
         self._as_text = as_text
         self._bytes_max = bytes_max
 
-    def entries(self, record: Record, after: int) -> tuple[bytes, ...]:
+    def entries(self, record: Record, after: int) -> Sequence[bytes]:
         """Return a record's entry, or those of its parts. The same record gives the same bytes, always.
 
-        Raises UsageError where bytes_max has no room for an envelope.
+        Raises Unfit where bytes_max has no room for an envelope.
         """
         if len(record.body) < self._bytes_max:
             entry = self._entry(record, after)
             if len(entry) <= self._bytes_max:
                 return (entry,)
         time = _event_time(record, _own_time(record))
-        pieces = self._envelope.parts(record, after, self._bytes_max - PART_ROOM_BYTES)
-        return tuple(_pack([time, _decode(piece)]) for piece in pieces)
+
+        def entry_of(part: bytes, _number: str) -> bytes:
+            return _pack([time, _decode(part)])
+
+        return parts_of(self._envelope, record, after, self._bytes_max - PART_ROOM_BYTES, entry_of)
 
     def _entry(self, record: Record, after: int) -> bytes:
         whole = self._envelope.object(record, after)
@@ -129,7 +131,7 @@ def forward(tag: str, payloads: Sequence[bytes], *, compress: bool) -> tuple[byt
     chunk = b64encode(sha256(entries).digest()[:CHUNK_ID_BYTES]).decode("ascii")
     option: dict[str, object] = {"size": len(payloads), "chunk": chunk}
     if compress:
-        entries = zlib.compress(entries, GZIP_LEVEL, GZIP_WINDOW_BITS)
+        entries = gzipped((entries,))
         option["compressed"] = "gzip"
     message = b"".join((b"\x93", _pack(tag), _BIN_32(0xC6, len(entries)), entries, _pack(option)))
     return message, chunk

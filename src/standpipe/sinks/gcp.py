@@ -11,12 +11,12 @@ import os
 import threading
 import time
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from standpipe import preflight
 from standpipe.errors import UsageError
 from standpipe.sink_keys import gcp as keys
-from standpipe.sinks.base import Delivered, Limits, Retry
+from standpipe.sinks.base import Delivered, Limits, Retry, wished
 from standpipe.sinks.gcp_auth import Tokens
 from standpipe.sinks.gcp_entry import TIMESTAMP_START, EntryEncoder, label_problem, request_labels
 from standpipe.sinks.gcp_errors import gcp_outcome, needs_new_token, words_of
@@ -38,7 +38,10 @@ BATCH_BYTES = 4 << 20  # unless the config asks for more: larger requests are ha
 UNKNOWN_BYTES = 4 << 10  # of a request's head: room for the labels that are learned later
 BATCH_RECORDS = 1000  # Logging names no limit; Google's own Go client sends as many
 LINGER_SECONDS = 1.0
+TIMEOUT_SECONDS = 60.0
 IN_FLIGHT = 2  # the order of arrival does not matter; each request takes its size of memory twice
+
+CHECK_NAME = "entries:write"
 
 METADATA_TRIES = 3
 """How often a label that only the metadata server knows is asked for before entries go without it. On GKE the server
@@ -55,9 +58,6 @@ _encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 def open_sink(config: SinkConfig, context: Context) -> GcpSink:
     """Make the sink; see sinks.base.SinkType."""
-    if found := keys.problems(config.options):
-        option, message, remedy = found[0]
-        raise UsageError(f"sinks.{config.name}.{option} {message}", remedy)
     if problem := label_problem(config.labels):
         raise UsageError(f"sinks.{config.name}.add cannot be used: {problem}", "Add fewer or shorter labels")
     if problem := label_problem(config.labels_of("resource.labels")):
@@ -69,45 +69,40 @@ class GcpSink:
     """A log of one project; see sinks.base.Sink."""
 
     def __init__(self, config: SinkConfig, context: Context) -> None:
-        self._name = config.name
         self._project = config.text("project") or ""
         self._log = config.text("log") or "vault-audit"
         given = dict(config.labels_of("resource.labels"))
         self._resource = known(config.text("resource.type") or "", given, os.environ, context.node)
         self._labels = request_labels(context.journal_id, config.labels)
         self._retention_seconds = config.seconds("retention")
+        head_bytes = len(self._make_head("", self._resource)) + UNKNOWN_BYTES
+        self._limits = wished(
+            Limits(BATCH_BYTES, BATCH_RECORDS, LINGER_SECONDS, IN_FLIGHT, record_overhead_bytes=len(b",")),
+            config.batch,
+            bytes_max=REQUEST_BYTES,
+            frame_bytes=head_bytes + len(TAIL),
+        )
         endpoint = config.text("endpoint") or keys.ENDPOINT
         self._is_google = config.text("auth") != "none"
-        in_flight = config.batch.in_flight or IN_FLIGHT
         self._client = HttpClient(
             endpoint,
             tls=tls_options(config),
-            timeout_seconds=config.seconds("timeout") or 60.0,
-            connections=in_flight,
+            timeout_seconds=config.seconds("timeout") or TIMEOUT_SECONDS,
+            connections=self._limits.in_flight,
         )
-        self._host = urlsplit(endpoint).hostname or ""
         self._metadata = MetadataServer()
         self._tokens = Tokens(config.secret("credentials"), config.text("credentials_ca"), self._metadata)
         self._lock = threading.Lock()
         self._head: bytes | None = None
         self._metadata_tries = METADATA_TRIES
-        head_bytes = len(self._make_head("", self._resource)) + UNKNOWN_BYTES
         self._encoder = EntryEncoder(context.journal_id, config.labels, head_bytes)
-        size = min(config.batch.size_bytes or BATCH_BYTES, REQUEST_BYTES)
-        self._limits = Limits(
-            batch_bytes=max(size - head_bytes - len(TAIL), 1),
-            batch_records=config.batch.records or BATCH_RECORDS,
-            linger_seconds=LINGER_SECONDS if config.batch.age_seconds is None else config.batch.age_seconds,
-            in_flight=in_flight,
-            record_overhead_bytes=len(b","),
-        )
 
     @property
     def limits(self) -> Limits:
         """See sinks.base.Sink."""
         return self._limits
 
-    def encode(self, record: Record, after: int) -> bytes | tuple[bytes, ...]:
+    def encode(self, record: Record, after: int) -> bytes | Sequence[bytes]:
         """See sinks.base.Sink."""
         return self._encoder.encode(record, after)
 
@@ -123,7 +118,7 @@ class GcpSink:
 
     def checks(self) -> list[preflight.Check]:
         """See sinks.base.Sink. The API is asked with dry_run, which stores nothing."""
-        return [preflight.Check(f"sinks.{self._name}", self._look)]
+        return [preflight.Check(CHECK_NAME, self._look)]
 
     def close(self) -> None:
         """See sinks.base.Sink."""
@@ -204,7 +199,7 @@ class GcpSink:
         return ""
 
     def _look(self) -> list[preflight.Result]:
-        name = f"sinks.{self._name}"
+        name = CHECK_NAME
         answer = self._write([CHECK_ENTRY], dry_run=True)
         if isinstance(answer, Retry) and self._head is None and self._metadata_tries < METADATA_TRIES:
             self._metadata_tries = 0  # delivery would ask again and then go without; a person should not wait
@@ -214,7 +209,7 @@ class GcpSink:
             return [preflight.failed(name, answer.why, remedy)]
         code, words, remedy = words_of(answer)
         if answer.status != 200:  # noqa: PLR2004 - OK
-            fallback = f"Check the option `endpoint` ({self._host}), and what stands between"
+            fallback = f"Check the option `endpoint` ({self._client.server}), and what stands between"
             return [preflight.failed(name, f"{code} {words}".strip(), remedy or fallback)]
         found = [preflight.ok(name, f"Cloud Logging takes entries for {self._log} (tried with dry_run)")]
         if missing := self._resource.missing:

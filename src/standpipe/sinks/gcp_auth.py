@@ -23,6 +23,7 @@ from standpipe.sinks.base import Retry
 from standpipe.sinks.http_client import HttpClient
 from standpipe.sinks.secret import read_secret
 from standpipe.sinks.tls import TlsOptions
+from standpipe.sinks.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -243,4 +244,4 @@ def _authorized_user(info: dict[str, object]) -> Credentials:
 def _failure(error: exceptions.GoogleAuthError) -> Retry:
     """Return a failure in words; the token server's own are kept short, and hold no secret of ours."""
     words = str(error.args[0]) if error.args else type(error).__name__
-    return Retry(f"no token from Google: {words[:200]}", config_fault=not error.retryable)
+    return Retry(f"no token from Google: {one_line(words)}", config_fault=not error.retryable)

@@ -33,10 +33,11 @@ from standpipe.records.gcp_line import (
     TYPE_LABEL,
 )
 from standpipe.sinks.gcp_struct import VALUE_OVERHEAD_BYTES, fit
+from standpipe.sinks.parts import Wrapped, parts_of
 from standpipe.sinks.timestamp import NANOSECONDS_IN_SECOND, record_unix_nanoseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from standpipe.records.framing import Record
 
@@ -72,7 +73,7 @@ class EntryEncoder:
         self._entry_bytes = ENTRY_BYTES - request_bytes
         self._labels = lru_cache(maxsize=1024)(self._make_labels)
 
-    def encode(self, record: Record, after: int) -> bytes | tuple[bytes, ...]:
+    def encode(self, record: Record, after: int) -> bytes | Sequence[bytes]:
         """Return the entry of a record; several where it is too large for one."""
         start, middle = self._members(record)
         identity = entry_id(record, self._journal_id).encode()
@@ -83,12 +84,22 @@ class EntryEncoder:
         parts = self._texts(record, after, room)
         if len(parts) == 1:
             return b'%b"insertId":"%b",%b"jsonPayload":%b}' % (start, identity, middle, parts[0])
-        count = len(parts)
-        return tuple(
-            b'%b"insertId":"%b.%06d",%b"split":{"uid":"%b","index":%d,"totalSplits":%d},"jsonPayload":%b}'
-            % (start, identity, index, middle, identity, index, count, part)
-            for index, part in enumerate(parts)
-        )
+
+        def entry(part: bytes, place: str) -> bytes:
+            number, count = map(int, place.split("/"))
+            index = number - 1
+            return b'%b"insertId":"%b.%06d",%b"split":{"uid":"%b","index":%d,"totalSplits":%d},"jsonPayload":%b}' % (
+                start,
+                identity,
+                index,
+                middle,
+                identity,
+                index,
+                count,
+                part,
+            )
+
+        return Wrapped(parts, entry)
 
     def _object(self, record: Record, after: int, room: int) -> bytes | None:
         """Return the payload with the record's own members; None where it has to be text, or does not fit."""
@@ -107,16 +118,16 @@ class EntryEncoder:
         size = len(payload) - len(body) + found.bytes_max + VALUE_OVERHEAD_BYTES * len(found.exact)
         return payload if size <= room else None
 
-    def _texts(self, record: Record, after: int, room: int) -> tuple[bytes, ...]:
+    def _texts(self, record: Record, after: int, room: int) -> Sequence[bytes]:
         """Return payloads with the record's text: in one piece if it fits, otherwise in several."""
         if len(record.body) > room:
-            return self._envelope.parts(record, after, room)
+            return parts_of(self._envelope, record, after, room)
         if not record.torn:
             whole = self._one_text(record, after)
             if len(whole) <= room:
                 return (whole,)
         # An object that would fit is cut all the same: as an object it would be too large for Logging, or changed.
-        return self._envelope.parts(record, after, min(room, len(self._envelope.object(record, after)) - 1))
+        return parts_of(self._envelope, record, after, min(room, len(self._envelope.object(record, after)) - 1))
 
     def _one_text(self, record: Record, after: int) -> bytes:
         """Return a payload of the envelope and the text of a whole object, a part like any other."""

@@ -98,9 +98,7 @@ def gcp_outcome(response: Response, count: int) -> Outcome:
         return PerRecord(faults)
     code = _code(error)
     words = f"{response.server} answered {response.status} {code}: {_message(error)}"
-    if code not in CODES:
-        return outcome(response, 0.0)
-    return _overall(code, words, error)
+    return _overall(code, words, error) if code else outcome(response, 0.0)
 
 
 def needs_new_token(response: Response) -> bool:
@@ -166,8 +164,9 @@ def _error(body: bytes) -> dict[str, object] | None:
 
 
 def _code(error: Mapping[str, object]) -> str:
+    """Return the name of its google.rpc.Code; "" where it has none that is known."""
     status = error.get("status")
-    return status if isinstance(status, str) else ""
+    return status if isinstance(status, str) and status in CODES else ""
 
 
 def _message(error: Mapping[str, object]) -> str:

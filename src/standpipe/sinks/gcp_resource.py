@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from standpipe.sinks.downward_api import CLUSTER_NAME, CONTAINER_NAME, POD_NAME, POD_NAMESPACE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -28,10 +30,10 @@ IN_KUBERNETES = "KUBERNETES_SERVICE_HOST"  # the kubelet sets it in every contai
 ENVIRONMENT: dict[str, tuple[str, ...]] = {
     "project_id": ("GOOGLE_CLOUD_PROJECT",),
     "location": ("CLUSTER_LOCATION",),
-    "cluster_name": ("CLUSTER_NAME",),
-    "namespace_name": ("POD_NAMESPACE", "NAMESPACE"),
-    "pod_name": ("POD_NAME", "HOSTNAME"),
-    "container_name": ("CONTAINER_NAME",),
+    "cluster_name": (CLUSTER_NAME,),
+    "namespace_name": (POD_NAMESPACE, "NAMESPACE"),
+    "pod_name": (POD_NAME, "HOSTNAME"),
+    "container_name": (CONTAINER_NAME,),
 }
 """The variables that are looked at, the first that is set counts. A pod's HOSTNAME is its name."""
 

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import hmac
 import sys
-import zlib
 from base64 import b64encode
 from typing import TYPE_CHECKING
 
-from standpipe.errors import SinkError, UsageError
+from standpipe.errors import SinkError
 from standpipe.preflight import Check, failed, ok, warning
 from standpipe.records.envelope import Envelope
-from standpipe.sinks.base import Limits, Retry, Unfit
+from standpipe.sinks.base import Limits, Retry, Unfit, wished
+from standpipe.sinks.gzipping import gzipped
 from standpipe.sinks.http_answer import describe
 from standpipe.sinks.http_client import HttpClient, http_outcome
+from standpipe.sinks.http_token import Token
+from standpipe.sinks.parts import parts_of
 from standpipe.sinks.secret import read_secret
 from standpipe.sinks.tls import tls_options
 
@@ -26,6 +28,8 @@ else:
     from backports import zstd
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from standpipe.config_sinks import Secret, SinkConfig
     from standpipe.preflight import Result
     from standpipe.records.framing import Record
@@ -35,11 +39,9 @@ BATCH_BYTES = 1 << 20  # a body of at most 1 MiB: what nginx takes by default (c
 BATCH_RECORDS = 10_000  # of some 100 bytes each they fill the bytes as well
 LINGER_SECONDS = 0.05  # half of the 100 ms within which a record is to arrive
 ARRAY_FRAME_BYTES = 2  # the brackets; and each record has one separator, but for the first
-GZIP_LEVEL = 1  # see docs/sinks/http.md: higher ones make audit records little smaller and take far longer
-ZSTD_LEVEL = 1
-GZIP_WINDOW_BITS = 31  # 15 for the window and 16 for gzip's own header, in which zlib writes no time of day
+ZSTD_LEVEL = 1  # see docs/sinks/http.md: higher ones make audit records little smaller and take far longer
 TIMEOUT_SECONDS = 30.0
-LOOPBACK = ("localhost", "127.", "::1")
+CHECK_NAME = "server"
 
 CONTENT_TYPES = {"lines": "application/x-ndjson", "array": "application/json"}
 
@@ -54,16 +56,13 @@ class HttpSink:
 
     def __init__(self, config: SinkConfig, context: Context) -> None:
         """Read the settings. Connects to nothing; raises SinkError for a URL that is none."""
-        self._name = config.name
-        batch = config.batch
         self._array = config.text("format") == "array"
-        size_bytes = batch.size_bytes or BATCH_BYTES
-        self._limits = Limits(
-            batch_bytes=size_bytes - ARRAY_FRAME_BYTES + 1 if self._array else size_bytes,
-            batch_records=batch.records or BATCH_RECORDS,
-            linger_seconds=LINGER_SECONDS if batch.age_seconds is None else batch.age_seconds,
-            in_flight=batch.in_flight or 1,
-            record_overhead_bytes=1 if self._array else 0,
+        separator_bytes = 1 if self._array else 0  # counted for each record, and the last one has none
+        frame_bytes = ARRAY_FRAME_BYTES if self._array else 0
+        self._limits = wished(
+            Limits(BATCH_BYTES, BATCH_RECORDS, LINGER_SECONDS, record_overhead_bytes=separator_bytes),
+            config.batch,
+            frame_bytes=frame_bytes - separator_bytes,
         )
         self._client = HttpClient(
             config.text("url") or "",
@@ -71,13 +70,11 @@ class HttpSink:
             timeout_seconds=config.seconds("timeout") or TIMEOUT_SECONDS,
             connections=self._limits.in_flight,
         )
-        self._verified = tls_options(config).verify
         self._method = config.text("method") or "POST"
         envelope = Envelope(context.journal_id, config.labels)
         self._whole = envelope.object if self._array else envelope.line
-        self._parts = envelope.parts
-        frame_bytes = ARRAY_FRAME_BYTES if self._array else 0
-        self._max_record_bytes = config.number("max_record_size") or size_bytes - frame_bytes
+        self._envelope = envelope
+        self._max_record_bytes = config.number("max_record_size") or self._limits.batch_bytes - separator_bytes
         self._may_part = config.text("oversize") != "dead-letter"
         self._compression = config.text("compression") or "none"
         self._headers = self._fixed_headers(config)
@@ -88,7 +85,7 @@ class HttpSink:
         """How much may go at once."""
         return self._limits
 
-    def encode(self, record: Record, after: int) -> bytes | tuple[bytes, ...]:
+    def encode(self, record: Record, after: int) -> bytes | Sequence[bytes]:
         """Return the record with its envelope, or its parts; see sinks.base.Sink."""
         if len(record.body) <= self._max_record_bytes:
             payload = self._whole(record, after)
@@ -96,19 +93,16 @@ class HttpSink:
                 return payload
         if not self._may_part:
             raise Unfit(f"it is larger than max_record_size, {self._max_record_bytes} bytes, with its envelope")
-        try:
-            if self._array:
-                return self._parts(record, after, self._max_record_bytes)
-            return tuple([part + b"\n" for part in self._parts(record, after, self._max_record_bytes - 1)])
-        except UsageError as error:  # more labels than a part holds
-            raise Unfit(str(error)) from error
+        if self._array:
+            return parts_of(self._envelope, record, after, self._max_record_bytes)
+        return parts_of(self._envelope, record, after, self._max_record_bytes - len(b"\n"), _as_line)
 
     def send(self, batch: Batch) -> Outcome:
         """Send one request; see sinks.base.Sink."""
         payloads = batch.payloads
         body = b"[%b]" % b",".join(payloads) if self._array else b"".join(payloads)
         if self._compression == "gzip":
-            body = _gzip(body)
+            body = gzipped((body,))
         elif self._compression == "zstd":
             body = zstd.compress(body, ZSTD_LEVEL)
         try:
@@ -120,8 +114,7 @@ class HttpSink:
 
     def checks(self) -> list[Check]:
         """Return the check that the server answers us; nothing is delivered."""
-        name = f"sink {self._name}: the server answers"
-        return [Check(name, lambda: self._look(name))]
+        return [Check(CHECK_NAME, lambda: [self._look()])]
 
     def close(self) -> None:
         """Close the connections."""
@@ -129,33 +122,28 @@ class HttpSink:
 
     def _fixed_headers(self, config: SinkConfig) -> dict[str, str]:
         content_type = config.text("content_type") or CONTENT_TYPES["array" if self._array else "lines"]
-        headers = {"User-Agent": "standpipe", "Content-Type": content_type, **config.labels_of("headers")}
+        headers = {"Content-Type": content_type, **config.labels_of("headers")}
         if self._compression != "none":
             headers["Content-Encoding"] = self._compression
         return headers
 
-    def _look(self, name: str) -> list[Result]:
+    def _look(self) -> Result:
         """Ask with HEAD, which delivers nothing: name, port, TLS and, often, the credentials are seen to work."""
         headers, secrets = self._credentials.headers(b"")
         fixed = {name: value for name, value in self._headers.items() if not name.lower().startswith("content-")}
         answer = self._client.request("HEAD", b"", fixed | headers, redact=secrets)
-        server = self._client.server
+        name, server = CHECK_NAME, self._client.server
         if isinstance(answer, Retry):
-            return [failed(name, answer.why, "See that it runs, that its address is right and that it may be reached")]
+            return failed(name, answer.why, "See that it runs, that its address is right and that it may be reached")
         status = answer.status
         if status in (401, 403, 407) or status // 100 == 3:  # noqa: PLR2004 - the class of redirects
-            return [failed(name, describe(answer), "Correct the sink's credentials or its url")]
+            return failed(name, describe(answer), "Correct the sink's credentials or its url")
         if status == 404 or status // 100 == 5:  # noqa: PLR2004 - not found; the class of the server's own failures
             remedy = "Some intakes answer so to HEAD; if records do not arrive either, correct the url"
-            return [warning(name, f"{describe(answer)} to HEAD", remedy)]
-        if not self._verified:
-            return [warning(name, f"{server} answers, but its certificate is not verified", "Set tls.ca instead")]
-        host = server.partition("://")[2].lstrip("[")
-        if server.startswith("http:") and not host.startswith(LOOPBACK):
-            return [
-                warning(name, f"{server} answers, but without TLS anybody on the way can read the log", "Use https")
-            ]
-        return [ok(name, f"{server} answers ({status} to HEAD); the first batch shows whether it takes records")]
+            return warning(name, f"{describe(answer)} to HEAD", remedy)
+        if weakness := self._client.weakness:
+            return warning(name, *weakness)
+        return ok(name, f"{server} answers ({status} to HEAD); the first batch shows whether it takes records")
 
 
 class _Credentials:
@@ -163,10 +151,7 @@ class _Credentials:
 
     def __init__(self, config: SinkConfig) -> None:
         what = f"of sink {config.name}"
-        self._token = (config.secret("token"), f"the token {what}")
-        self._token_header = config.text("token_header") or "Authorization"
-        scheme = config.text("token_scheme")
-        self._token_prefix = f"{'Bearer' if scheme is None else scheme} ".lstrip()
+        self._token = Token(config)
         self._username = config.text("username") or ""
         self._password = (config.secret("password"), f"the password {what}")
         self._hmac_key = (config.secret("hmac.key"), f"the HMAC key {what}")
@@ -180,20 +165,19 @@ class _Credentials:
             pair = b64encode(f"{self._username}:{password}".encode()).decode()  # RFC 7617
             headers["Authorization"] = f"Basic {pair}"
             secrets += [pair, password]
-        if token := _read(self._token):
-            headers[self._token_header] = self._token_prefix + token
-            secrets.append(token)
+        token_headers, tokens = self._token.headers()
+        headers |= token_headers
+        secrets += tokens
         if key := _read(self._hmac_key):
             headers[self._hmac_header] = f"sha256={hmac.digest(key.encode(), body, 'sha256').hex()}"
             secrets.append(key)
         return headers, secrets
 
 
+def _as_line(part: bytes, _number: str) -> bytes:
+    return part + b"\n"
+
+
 def _read(place: tuple[Secret | None, str]) -> str:
     secret, what = place
     return "" if secret is None else read_secret(secret, what)
-
-
-def _gzip(body: bytes) -> bytes:
-    packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, GZIP_WINDOW_BITS)
-    return packer.compress(body) + packer.flush()

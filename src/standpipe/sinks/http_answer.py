@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from standpipe.sinks.base import Delivered, Poison, Retry, Split
+from standpipe.sinks.wording import WORDS_CHARACTERS_MAX, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from standpipe.sinks.base import Outcome
 
 MAX_RETRY_AFTER_SECONDS = 3600.0  # a server that asks for more is asked again all the same: it may have been mended
-MAX_EXCERPT_CHARACTERS = 200  # of the server's own words in a message
+EXCERPT_BYTES = 8 * WORDS_CHARACTERS_MAX  # of a body, markup included; the rest is not looked at
 
 REQUEST_TIMEOUT = 408
 CONTENT_TOO_LARGE = 413
@@ -99,10 +100,7 @@ def retry_after_seconds(text: str, now: float) -> float | None:
 
 def excerpt(body: bytes) -> str:
     """Return the start of what a server says as one line of printable text; markup is left out."""
-    text = body[: MAX_EXCERPT_CHARACTERS * 8].decode("utf-8", "replace")
-    text = re.sub(r"<[^>]*>", " ", text)
-    text = " ".join("".join(character if character.isprintable() else " " for character in text).split())
-    return text if len(text) <= MAX_EXCERPT_CHARACTERS else text[: MAX_EXCERPT_CHARACTERS - 1] + "…"
+    return one_line(re.sub(r"<[^>]*>", " ", body[:EXCERPT_BYTES].decode("utf-8", "replace")))
 
 
 def _target(location: str) -> str:

@@ -22,7 +22,9 @@ from urllib3.exceptions import (
     SSLError,
 )
 
+from standpipe import __version__
 from standpipe.errors import SinkError
+from standpipe.sink_keys.address import is_loopback
 from standpipe.sink_keys.url import URL_REMEDY, Url, header_problem, parse_url
 from standpipe.sinks import http_answer, tls
 from standpipe.sinks.base import Retry
@@ -39,6 +41,7 @@ __all__ = ["HttpClient", "Response", "http_outcome"]
 
 CONNECT_TIMEOUT_SECONDS = 10.0  # a host that is up answers within two retransmissions (1 s, 2 s)
 ANSWER_BYTES = 64 << 10  # of an answer's body; the words of an error, or which records were refused
+USER_AGENT = f"standpipe/{__version__}"
 REDACTED = b"[redacted]"
 SHORTEST_REDACTED = 4  # a shorter secret is no secret, and would blot out ordinary words
 
@@ -71,6 +74,17 @@ class HttpClient:
         self._pool: urllib3.HTTPConnectionPool | None = None
         self._marks: tuple[FileMark, ...] = ()
 
+    @property
+    def weakness(self) -> tuple[str, str] | None:
+        """Return in words what does not protect the way to the server, and a remedy; None where nothing is amiss."""
+        if self._url.scheme == "https":
+            if self._tls.verify:
+                return None
+            return f"{self.server} answers, but its certificate is not verified", "Set tls.ca instead of tls.verify"
+        if is_loopback(self._url.host):
+            return None
+        return f"{self.server} answers, but without TLS anybody on the way can read the log", "Use https://"
+
     def post(
         self, body: bytes | list[bytes], headers: Mapping[str, str], path: str = "", *, redact: Sequence[str] = ()
     ) -> Response | Retry:
@@ -91,6 +105,7 @@ class HttpClient:
         path: appended to the URL's own. redact: secrets; a server that repeats them in its answer has them blotted out.
         A redirect is returned like any answer. Retry has config_fault where certificates or the settings are at fault.
         """
+        headers = {"User-Agent": USER_AGENT, **headers}
         for name, value in headers.items():
             if problem := header_problem(name, value):
                 return Retry(f"nothing was sent to {self.server}: {problem}", config_fault=True)

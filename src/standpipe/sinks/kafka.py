@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING, cast
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from standpipe import preflight
-from standpipe.errors import SinkError, UsageError
+from standpipe.errors import SinkError
 from standpipe.records.envelope import Envelope
 from standpipe.records.fields import Fields, parse_fields
-from standpipe.sinks.base import Delivered, Limits, PerRecord, Poison, Retry, Unfit
+from standpipe.sinks.base import Delivered, Limits, PerRecord, Poison, Retry, wished
 from standpipe.sinks.kafka_message import MESSAGE_OVERHEAD_BYTES, message_key, pack, unpack
 from standpipe.sinks.kafka_settings import producer_settings
+from standpipe.sinks.parts import parts_of
 from standpipe.sinks.secret import read_secret
 from standpipe.sinks.timestamp import record_unix_nanoseconds
+from standpipe.sinks.wording import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from standpipe.config_sinks import SinkConfig
     from standpipe.preflight import Check, Result
@@ -35,6 +37,7 @@ BATCH_RECORDS = 5000
 LINGER_SECONDS = 0.1
 STEP_SECONDS = 0.2  # how soon a lasting fault is seen while a batch waits
 GRACE_SECONDS = 2.0  # beyond librdkafka's own time-out, which it checks once a second
+CHECK_NAME = "topic"
 CHECK_SECONDS = 10.0  # for a pre-flight check; a broker that is up answers at once
 
 RECORD_FAULTS = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_TIMESTAMP, KafkaError.INVALID_RECORD})
@@ -79,14 +82,9 @@ class KafkaSink:
     @property
     def limits(self) -> Limits:
         """How much may go at once; one batch at a time, for order."""
-        batch = self._config.batch
-        return Limits(
-            batch_bytes=batch.size_bytes or BATCH_BYTES,
-            batch_records=batch.records or BATCH_RECORDS,
-            linger_seconds=LINGER_SECONDS if batch.age_seconds is None else batch.age_seconds,
-        )
+        return wished(Limits(BATCH_BYTES, BATCH_RECORDS, LINGER_SECONDS), self._config.batch, in_order=True)
 
-    def encode(self, record: Record, after: int) -> bytes | tuple[bytes, ...]:
+    def encode(self, record: Record, after: int) -> bytes | Sequence[bytes]:
         """Return the payload (see kafka_message), or those of the parts. Raises Unfit where labels fill a part."""
         fields = Fields() if record.torn or record.is_seal else parse_fields(record.body)
         key = message_key(record, self._journal_id, fields.request_id)
@@ -94,13 +92,7 @@ class KafkaSink:
         value = self._envelope.object(record, after)
         if len(value) <= self._value_bytes_max:
             return pack(key, nanoseconds, value)
-        try:
-            parts = self._envelope.parts(record, after, self._value_bytes_max)
-        except UsageError as error:
-            raise Unfit(str(error)) from error
-        return tuple(
-            pack(key, nanoseconds, part, f"{number}/{len(parts)}") for number, part in enumerate(parts, start=1)
-        )
+        return parts_of(self._envelope, record, after, self._value_bytes_max, partial(pack, key, nanoseconds))
 
     def send(self, batch: Batch) -> Outcome:
         """Produce all of it and wait for every report; see Sink. Nothing is left in a queue, whatever comes of it."""
@@ -174,15 +166,15 @@ class KafkaSink:
 
     def _fault(self, error: KafkaError) -> Retry | Poison:
         if error.code() in RECORD_FAULTS:
-            return Poison(f"topic {self._topic}: {error.str()}", certain=True)
+            return Poison(f"topic {self._topic}: {_words(error)}", certain=True)
         trouble = self._trouble
         lasting = error.code() in CONFIG_FAULTS or (trouble is not None and trouble.code() in CONFIG_FAULTS)
-        words = "the brokers did not acknowledge it in time" if error.code() in GIVEN_UP else error.str()
+        words = "the brokers did not acknowledge it in time" if error.code() in GIVEN_UP else _words(error)
         return Retry(f"topic {self._topic}: {words}{self._trouble_words()}", config_fault=lasting)
 
     def _trouble_words(self) -> str:
         """Return what a message's own report never says."""
-        return f" ({self._trouble.str()})" if self._trouble is not None else ""
+        return f" ({_words(self._trouble)})" if self._trouble is not None else ""
 
     def _is_fatal(self, errors: Iterable[KafkaError]) -> bool:
         return any(error.fatal() for error in (*errors, self._trouble) if error is not None)
@@ -195,13 +187,13 @@ class KafkaSink:
 
     def _new_producer(self) -> Producer:
         secret = self._config.secret("password")
-        password = read_secret(secret, f"The password of sink {self._config.name}") if secret else None
+        password = read_secret(secret, f"the password of sink {self._config.name}") if secret else None
         settings = producer_settings(self._config, password)
         try:
             return Producer(settings | {"error_cb": self._take_trouble})
         except KafkaException as error:
             raise SinkError(
-                f"The producer of sink {self._config.name} cannot be made: {error.args[0].str()}",
+                f"the producer of sink {self._config.name} cannot be made: {_words(error.args[0])}",
                 "Look at its TLS files and its properties",
             ) from None  # the exception could hold settings
 
@@ -222,10 +214,9 @@ class KafkaSink:
 
     def checks(self) -> list[Check]:
         """Return the check that asks for the topic; nothing is produced, and no topic is made."""
-        name = f"sink {self._config.name}: topic"
-        return [preflight.Check(name, lambda: [self._look(name)])]
+        return [preflight.Check(CHECK_NAME, lambda: [self._look()])]
 
-    def _look(self, name: str) -> Result:
+    def _look(self) -> Result:
         self._trouble = None
         producer = self._new_producer()
         remedy = "Look at brokers, transport, sasl and the TLS options of this sink, and at the brokers' own logs"
@@ -234,16 +225,22 @@ class KafkaSink:
             topics = producer.list_topics(timeout=min(self._timeout_seconds, CHECK_SECONDS)).topics
         except KafkaException as error:
             producer.poll(0)
-            return preflight.failed(name, f"no broker answers: {error.args[0].str()}{self._trouble_words()}", remedy)
+            found = f"no broker answers: {_words(error.args[0])}{self._trouble_words()}"
+            return preflight.failed(CHECK_NAME, found, remedy)
         topic = topics.get(self._topic)
         if topic is None or topic.error is not None:
             remedy = "Make the topic, and allow this user to describe it and to write to it"
-            return preflight.failed(name, f"the topic {self._topic} is not there, or not for this user", remedy)
-        return preflight.ok(name, f"{self._topic}, {len(topic.partitions)} partitions")
+            return preflight.failed(CHECK_NAME, f"the topic {self._topic} is not there, or not for this user", remedy)
+        return preflight.ok(CHECK_NAME, f"{self._topic}, {len(topic.partitions)} partitions")
 
     def close(self) -> None:
         """Give the producer back; it has nothing left to send."""
         self._abandon()
+
+
+def _words(error: KafkaError) -> str:
+    """Return an error in words; some of them are a broker's own."""
+    return one_line(error.str())
 
 
 def _report(reports: dict[int, Report], index: int, error: KafkaError | None, _message: object) -> None:

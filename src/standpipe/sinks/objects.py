@@ -15,7 +15,7 @@ from standpipe.journal.seal import Seal, parse_seal
 from standpipe.preflight import Check
 from standpipe.sink_keys.objects_url import parse_url
 from standpipe.sinks.base import Delivered, Retry
-from standpipe.sinks.objects_checks import look, probe
+from standpipe.sinks.objects_checks import CREATE_ONLY, PLACE, look, probe
 from standpipe.sinks.objects_content import content_of, is_as_sealed
 from standpipe.sinks.objects_directory import DirectoryStore
 from standpipe.sinks.objects_key import NAME_BYTES_MAX, Keys, archive_root, keys_of, safe_name
@@ -108,8 +108,8 @@ class ObjectsSink:
     def checks(self) -> list[Check]:
         """See sinks.base.Sink; one small object is left behind, see sinks.objects_checks."""
         return [
-            Check(f"sink {self._config.name}: place", lambda: look(self._config.name, self._open)),
-            Check(f"sink {self._config.name}: create-only", lambda: probe(self._config.name, self._open, self._root)),
+            Check(PLACE, lambda: look(self._open)),
+            Check(CREATE_ONLY, lambda: probe(self._open, self._root)),
         ]
 
     def close(self) -> None:

@@ -18,25 +18,24 @@ if TYPE_CHECKING:
 
     from standpipe.sinks.objects_store import ObjectStore
 
+PLACE, CREATE_ONLY = "place", "create-only"
 PROBE_CONTENT = b"standpipe check created this object to see that it can; nothing reads it\n"
 OTHER_CONTENT = b"standpipe check replaced an object: this store does not refuse that\n"
 REMEDY = "Correct the sink's options, or the rights and network on the store's side"
 
 
-def look(sink: str, open_store: Callable[[], ObjectStore]) -> list[Result]:
+def look(open_store: Callable[[], ObjectStore]) -> list[Result]:
     """List the place. Raises SinkError."""
-    name = f"sink {sink}: place"
     try:
         store = open_store()
         store.look()
     except StoreError as error:
-        return [failed(name, error.retry.why, REMEDY)]
-    return [ok(name, f"{store.where} is there and can be listed")]
+        return [failed(PLACE, error.retry.why, REMEDY)]
+    return [ok(PLACE, f"{store.where} is there and can be listed")]
 
 
-def probe(sink: str, open_store: Callable[[], ObjectStore], root: str) -> list[Result]:
+def probe(open_store: Callable[[], ObjectStore], root: str) -> list[Result]:
     """Create an object twice, and read it. Raises SinkError."""
-    name = f"sink {sink}: create-only"
     key = f"{root}/{PROBE_NAME}"
     try:
         store = open_store()
@@ -44,14 +43,14 @@ def probe(sink: str, open_store: Callable[[], ObjectStore], root: str) -> list[R
         replaced = store.create(key, [OTHER_CONTENT])
         found = b"".join(store.blocks(key))
     except StoreError as error:
-        return [failed(name, error.retry.why, REMEDY)]
+        return [failed(CREATE_ONLY, error.retry.why, REMEDY)]
     where = f"{store.where}/{key}"
     if replaced or found != PROBE_CONTENT:
         return [
             failed(
-                name,
+                CREATE_ONLY,
                 f"{where} was replaced: this store ignores conditional writes, so an archive there is not safe",
                 "Use a store, or a version of it, that honours If-None-Match on PUT; then delete this object once",
             )
         ]
-    return [ok(name, f"objects can be created and read, and none is replaced; {where} was left there")]
+    return [ok(CREATE_ONLY, f"objects can be created and read, and none is replaced; {where} was left there")]

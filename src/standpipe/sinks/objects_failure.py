@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 
 from standpipe.sinks.base import Retry
+from standpipe.sinks.wording import one_line
 
 DEBUG_MARK = "\n\nDebug source:"
-WHY_CHARACTERS_MAX = 400  # the answer's body may be a page of HTML
 
 STATUS = re.compile(r"status code: (\d{3})")
-CODE = re.compile(r"<Code>(\w+)</Code>|\"(?:reason|code)\":\s*\"(\w+)\"")
-CERTIFICATE = re.compile(r"InvalidCertificate\(\s*(\w+)|(CertificateRequired|HandshakeFailure|BadCertificate)")
+CODE = re.compile(r"<Code>(\w{1,64})</Code>|\"(?:reason|code)\":\s*\"(\w{1,64})\"")
+CERTIFICATE = re.compile(r"InvalidCertificate\(\s*(\w{1,64})|(CertificateRequired|HandshakeFailure|BadCertificate)")
 CREDENTIALS_FROM = ("169.254.169.254", "169.254.170.2", "metadata.google.internal", "sts.", "oauth2", "/token")
 """Where credentials come from; a failure there means that there are none to be had."""
 
@@ -53,9 +53,9 @@ def failure(error: Exception, what: str) -> Retry:
     found = CODE.search(head)
     code = (found[1] or found[2]) if found else ""
     reason, lasting = _judge(error, head, debug, status, code)
-    said = f"HTTP {status} {code}".rstrip() if status else _one_line(head)
+    said = f"HTTP {status} {code}".rstrip() if status else one_line(head)
     why = f"{what}: {said}: {reason}" if reason else f"{what}: {said}"
-    return Retry(why[: WHY_CHARACTERS_MAX * 2], config_fault=lasting)
+    return Retry(why, config_fault=lasting)
 
 
 def _status(head: str) -> int:
@@ -88,9 +88,4 @@ def _judge_answer(head: str, status: int, code: str) -> tuple[str, bool]:
         return "", False
     if status in (UNAUTHORIZED, FORBIDDEN):
         return RIGHTS_REMEDY, True
-    return _one_line(head.partition("status code: ")[2]), True
-
-
-def _one_line(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= WHY_CHARACTERS_MAX else line[:WHY_CHARACTERS_MAX] + "…"
+    return one_line(head.partition("status code: ")[2]), True

@@ -8,25 +8,27 @@ from __future__ import annotations
 
 import os
 import time
-import zlib
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from standpipe import __version__, preflight
-from standpipe.errors import SinkError, UsageError
+from standpipe.errors import SinkError
 from standpipe.records.envelope import Envelope, entry_id
 from standpipe.records.fields import Fields, parse_fields
 from standpipe.sinks import otlp_message as message
-from standpipe.sinks.base import Delivered, Limits, PerRecord, Poison, Retry, Split, Unfit
+from standpipe.sinks.base import Delivered, Limits, PerRecord, Poison, Retry, Split, Unfit, wished
+from standpipe.sinks.downward_api import CLUSTER_NAME, CONTAINER_NAME, NODE_NAME, POD_NAME, POD_NAMESPACE
+from standpipe.sinks.gzipping import gzipped
 from standpipe.sinks.http_answer import Response, describe, excerpt, retry_after_seconds
 from standpipe.sinks.http_client import HttpClient
+from standpipe.sinks.http_token import Token
 from standpipe.sinks.otlp_answer import Partial, UnreadableError, partial_success, status_message
-from standpipe.sinks.secret import read_secret
+from standpipe.sinks.parts import parts_of
 from standpipe.sinks.timestamp import record_unix_nanoseconds
 from standpipe.sinks.tls import tls_options
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from standpipe.config_sinks import SinkConfig
     from standpipe.preflight import Check, Result
@@ -37,8 +39,9 @@ LOGS_PATH = "/v1/logs"
 PROTOBUF = "application/x-protobuf"
 BATCH_RECORDS = 8192  # the largest batch that the Collector's own batch processor makes by default
 LINGER_SECONDS = 0.2
-GZIP = 31  # zlib's window bits for a gzip header, whose time stays 0: the same bytes at every try
-GZIP_LEVEL = 1  # an audit log shrinks to a tenth already; higher levels cost more CPU than all the rest
+TIMEOUT_SECONDS = 30.0
+REQUEST_BYTES = 4 << 20
+CHECK_NAME = "receiver"
 ATTRIBUTES_BYTES = 4096  # of room for a part's attributes: thirteen, ten of them texts up to the next limit
 ATTRIBUTE_BYTES_MAX = 256  # a longer path or id is in the body alone
 SUCCESS, BAD_REQUEST, TOO_LARGE = 200, 400, 413
@@ -61,14 +64,13 @@ MOUNT_POINT = message.TextAttribute("vault.mount.point", ATTRIBUTE_BYTES_MAX)
 NAMESPACE = message.TextAttribute("vault.namespace.path", ATTRIBUTE_BYTES_MAX)
 
 DOWNWARD = {
-    "POD_NAME": "k8s.pod.name",
-    "POD_NAMESPACE": "k8s.namespace.name",
-    "NODE_NAME": "k8s.node.name",
-    "CONTAINER_NAME": "k8s.container.name",
-    "CLUSTER_NAME": "k8s.cluster.name",
+    POD_NAME: "k8s.pod.name",
+    POD_NAMESPACE: "k8s.namespace.name",
+    NODE_NAME: "k8s.node.name",
+    CONTAINER_NAME: "k8s.container.name",
+    CLUSTER_NAME: "k8s.cluster.name",
 }
-"""Environment variables that a pod's manifest fills by the downward API, and the attributes of
-https://opentelemetry.io/docs/specs/semconv/resource/k8s/."""
+"""Attributes of https://opentelemetry.io/docs/specs/semconv/resource/k8s/ by the variable that says them."""
 
 
 def resource_attributes(config: SinkConfig, context: Context, environment: Mapping[str, str]) -> dict[str, str]:
@@ -104,27 +106,26 @@ class OtlpSink:
         self._journal = JOURNAL.frame(context.journal_id.encode())
         self._resource = message.resource(resource_attributes(config, context, os.environ))
         self._scope = message.scope("standpipe", __version__)
-        request_bytes = config.number("max_request_size") or 4 << 20
-        self._room = request_bytes - len(self._resource) - len(self._scope) - message.REQUEST_HEAD_BYTES_MAX
+        request_bytes = config.number("max_request_size") or REQUEST_BYTES
+        head_bytes = len(self._resource) + len(self._scope) + message.REQUEST_HEAD_BYTES_MAX
+        self._room = request_bytes - head_bytes
         if self._room < 2 * ATTRIBUTES_BYTES:
             raise SinkError(
                 "The resource attributes leave no room for a record in a request of max_request_size",
                 "Make max_request_size larger, or the attributes fewer",
             )
-        batch = config.batch
-        in_flight = batch.in_flight or 1
-        self._limits = Limits(
-            batch_bytes=min(batch.size_bytes or self._room, self._room),
-            batch_records=batch.records or BATCH_RECORDS,
-            linger_seconds=LINGER_SECONDS if batch.age_seconds is None else batch.age_seconds,
-            in_flight=in_flight,
+        self._limits = wished(
+            Limits(request_bytes, BATCH_RECORDS, LINGER_SECONDS),
+            config.batch,
+            bytes_max=request_bytes,
+            frame_bytes=head_bytes,
         )
-        seconds = config.seconds("timeout") or 30.0
+        self._token = Token(config)
         self._client = HttpClient(
             (config.text("endpoint") or "").rstrip("/"),
             tls=tls_options(config),
-            timeout_seconds=seconds,
-            connections=in_flight,
+            timeout_seconds=config.seconds("timeout") or TIMEOUT_SECONDS,
+            connections=self._limits.in_flight,
         )
 
     @property
@@ -132,7 +133,7 @@ class OtlpSink:
         """How much may go at once; a payload is a LogRecord with the tag and length that it has in a request."""
         return self._limits
 
-    def encode(self, record: Record, after: int) -> bytes | tuple[bytes, ...]:
+    def encode(self, record: Record, after: int) -> bytes | Sequence[bytes]:
         """Return the framed LogRecord, or those of the parts. Raises Unfit. See Sink."""
         plain = record.torn or record.is_seal
         fields = Fields() if plain else parse_fields(record.body)
@@ -142,14 +143,11 @@ class OtlpSink:
             return framed
         if not self._in_parts:
             raise Unfit(f"its LogRecord has {len(framed)} bytes, and a request has room for {self._room}")
-        try:
-            parts = self._envelope.parts(record, after, self._room - ATTRIBUTES_BYTES)
-        except UsageError as error:  # more labels than a part holds
-            raise Unfit(str(error)) from error
-        return tuple(
-            self._log_record(record, after, fields, message.text_value(part), f"{number}/{len(parts)}")
-            for number, part in enumerate(parts, start=1)
-        )
+
+        def framed_part(part: bytes, number: str) -> bytes:
+            return self._log_record(record, after, fields, message.text_value(part), number)
+
+        return parts_of(self._envelope, record, after, self._room - ATTRIBUTES_BYTES, framed_part)
 
     def _body(self, whole: bytes) -> bytes:
         if self._as_fields:
@@ -187,23 +185,16 @@ class OtlpSink:
     def _post(self, pieces: list[bytes]) -> Response | Retry:
         headers = {
             "Content-Type": PROTOBUF,
-            "User-Agent": f"standpipe/{__version__}",
             **self._config.labels_of("headers"),
         }
-        secret = self._config.secret("token")
-        secrets: tuple[str, ...] = ()
-        if secret is not None:
-            try:
-                token = read_secret(secret, f"The token of sink {self._config.name}")
-            except SinkError as error:
-                return Retry(str(error), config_fault=True)
-            scheme = self._config.options.get("token_scheme", "Bearer")
-            headers[self._config.text("token_header") or "Authorization"] = f"{scheme} {token}" if scheme else token
-            secrets = (token,)
+        try:
+            token_headers, secrets = self._token.headers()
+        except SinkError as error:
+            return Retry(str(error), config_fault=True)
+        headers |= token_headers
         if self._gzip:
             headers["Content-Encoding"] = "gzip"
-            compressor = zlib.compressobj(GZIP_LEVEL, wbits=GZIP)
-            pieces = [*map(compressor.compress, pieces), compressor.flush()]
+            pieces = [gzipped(pieces)]
         return self._client.post(pieces, headers, LOGS_PATH, redact=secrets)
 
     def _outcome(self, answer: Response, count: int) -> Outcome:
@@ -226,17 +217,18 @@ class OtlpSink:
 
     def checks(self) -> list[Check]:
         """Return the check that sends an empty request, which delivers nothing."""
-        name = f"sink {self._config.name}: receiver"
-        return [preflight.Check(name, lambda: [self._look(name)])]
+        return [preflight.Check(CHECK_NAME, lambda: [self._look()])]
 
-    def _look(self, name: str) -> Result:
+    def _look(self) -> Result:
         answer = self._post([b""])
         outcome = answer if isinstance(answer, Retry) else self._outcome(answer, 0)
         if isinstance(outcome, Delivered):
-            return preflight.ok(name, "takes OTLP logs")
+            if weakness := self._client.weakness:
+                return preflight.warning(CHECK_NAME, *weakness)
+            return preflight.ok(CHECK_NAME, f"{self._client.server} takes OTLP logs")
         why = outcome.why if isinstance(outcome, Retry | Poison | Split) else "an empty request was refused in part"
         remedy = "Look at endpoint, token and the TLS options of this sink, and at the receiver's own log"
-        return preflight.failed(name, why, remedy)
+        return preflight.failed(CHECK_NAME, why, remedy)
 
     def close(self) -> None:
         """Close the connections."""

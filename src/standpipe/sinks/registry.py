@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
@@ -12,7 +13,7 @@ from standpipe.errors import SinkError, StandpipeError
 from standpipe.preflight import UNKNOWN, Check, Result, failed, perform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from standpipe.config_sinks import SinkConfig
     from standpipe.sinks.base import ArchiveSink, Context, Sink, SinkType
@@ -71,6 +72,14 @@ def _look(name: str, config: SinkConfig, context: Context) -> list[Result]:
         sink = open_sink(config, context)
     except StandpipeError as error:
         return [failed(name, error.message, error.remedy)]
-    results = perform(sink.checks())
+    results = perform(Check(check.name, partial(_results, check)) for check in sink.checks())
     sink.close()
     return [Result(name, result.state, result.found, result.remedy) for result in results]
+
+
+def _results(check: Check) -> Sequence[Result]:
+    """Do a check. A secret or certificate that cannot be read is as certain as a refusal, so it fails."""
+    try:
+        return check.look()
+    except SinkError as error:
+        return [failed(check.name, error.message, error.remedy)]

@@ -17,20 +17,24 @@ from standpipe.errors import SinkError, UsageError
 from standpipe.preflight import Check, Result, failed, ok, warning
 from standpipe.records.envelope import Envelope
 from standpipe.records.framing import Record
-from standpipe.sink_keys.syslog import KERNEL, RAW, TLS, parse_address
-from standpipe.sinks.base import Delivered, Limits, Retry
+from standpipe.sink_keys.address import address_text, parse_address
+from standpipe.sink_keys.syslog import ADDRESS_REMEDY, DEFAULT_PORTS, KERNEL, RAW, TLS
+from standpipe.sinks.base import Delivered, Limits, Retry, Unfit, wished
+from standpipe.sinks.parts import parts_of
 from standpipe.sinks.syslog_message import Header, frame
 from standpipe.sinks.syslog_stream import NoCloseError, Stream
-from standpipe.sinks.tls import context as tls_context
-from standpipe.sinks.tls import file_marks, is_lasting, tls_options, words
+from standpipe.sinks.tls import FreshContext, is_lasting, tls_options, words
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from standpipe.config_sinks import SinkConfig
     from standpipe.sinks.base import Batch, Context, Outcome
 
 BATCH_BYTES = 256 << 10  # some 130 records: one handshake for each batch costs little then
 BATCH_RECORDS = 10_000
 CLOSE_LINGER_SECONDS = 0.2  # a slow trickle makes five connections a second at most
+CHECK_NAME = "receiver"
 FAREWELL_SECONDS = 5.0  # at our own end, for a receiver that does not close: all is delivered, so it is a courtesy
 HIGHEST = 10**20 - 1  # the last offset that has a name: makes the largest envelope
 
@@ -40,10 +44,13 @@ class SyslogSink:
 
     def __init__(self, config: SinkConfig, context: Context) -> None:
         """Prepare; see sinks.base.SinkType for what is raised."""
-        self._transport = config.text("transport") or TLS
+        transport = config.text("transport") or TLS
         self._keeps_connection = config.text("confirm") == KERNEL
         self._raw = config.text("format") == RAW
-        self._address = _address(config, self._transport)
+        self._address = _address(config, transport)
+        self._where = address_text(*self._address)
+        linger_seconds = 0.0 if self._keeps_connection else CLOSE_LINGER_SECONDS
+        self._limits = wished(Limits(BATCH_BYTES, BATCH_RECORDS, linger_seconds), config.batch, in_order=True)
         self._timeout = config.seconds("timeout")
         self._message_bytes = config.number("max_message")
         self._header = Header(
@@ -55,21 +62,18 @@ class SyslogSink:
         )
         self._envelope = Envelope(context.journal_id, config.labels)
         self._require_room()
-        self._tls_options = tls_options(config)
-        self._tls: ssl.SSLContext | None = None
-        self._tls_marks: object = None
-        if self._transport == TLS:
-            self._tls_context()
+        options = tls_options(config)
+        self._tls = FreshContext(options) if transport == TLS else None
+        self._server_name = options.server_name or self._address[0]
         self._stream: Stream | None = None
         self._notifies: bool | None = None  # does the receiver answer close_notify with its own? None: not seen yet
 
     @property
     def limits(self) -> Limits:
         """One batch at a time: the order of messages is that of the journal."""
-        linger = 0.0 if self._keeps_connection else CLOSE_LINGER_SECONDS
-        return Limits(batch_bytes=BATCH_BYTES, batch_records=BATCH_RECORDS, linger_seconds=linger)
+        return self._limits
 
-    def encode(self, record: Record, after: int) -> bytes | tuple[bytes, ...]:
+    def encode(self, record: Record, after: int) -> bytes | Sequence[bytes]:
         """Return the framed message, or one for each part of a record that is larger than max_message."""
         header = self._header.of(record, after)
         if (
@@ -81,8 +85,8 @@ class SyslogSink:
         whole = self._envelope.object(record, after)
         if len(header) + len(whole) <= self._message_bytes:
             return frame(header + whole)
-        parts = self._envelope.parts(record, after, self._message_bytes - len(header))
-        return tuple(frame(header + part) for part in parts)
+        room = self._message_bytes - len(header)
+        return parts_of(self._envelope, record, after, room, lambda part, _number: frame(header + part))
 
     def send(self, batch: Batch) -> Outcome:
         """Send a batch and wait for what `confirm` asks for."""
@@ -96,7 +100,7 @@ class SyslogSink:
 
     def checks(self) -> list[Check]:
         """Return the look at the receiver: it connects, greets, and closes; it sends no message."""
-        return [Check(f"syslog receiver {self._where}", self._look)]
+        return [Check(CHECK_NAME, self._look)]
 
     def close(self) -> None:
         """End the connection in good order, so that nothing in the receiver's buffer is lost by it."""
@@ -107,22 +111,9 @@ class SyslogSink:
             stream.finish(FAREWELL_SECONDS)
         stream.close()
 
-    @property
-    def _where(self) -> str:
-        host, port = self._address
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
     def _connect(self) -> Stream:
-        tls = self._tls_context() if self._transport == TLS else None
-        return Stream(self._address, tls, self._tls_options.server_name or self._address[0], self._timeout)
-
-    def _tls_context(self) -> ssl.SSLContext:
-        """Return the context, a new one where a file of it was renewed. Raises SinkError."""
-        marks = file_marks(self._tls_options)
-        if self._tls is None or marks != self._tls_marks:
-            self._tls = tls_context(self._tls_options)
-            self._tls_marks = marks
-        return self._tls
+        tls = self._tls.get() if self._tls is not None else None
+        return Stream(self._address, tls, self._server_name, self._timeout)
 
     def _send_and_keep(self, data: bytes) -> Outcome:
         kept, self._stream = self._stream, None
@@ -141,7 +132,7 @@ class SyslogSink:
         return Delivered()
 
     def _send_and_close(self, data: bytes) -> Outcome:
-        if self._transport == TLS and self._notifies is None:
+        if self._tls is not None and self._notifies is None:
             self._notifies = self._exchange(b"")
         usual, self._notifies = self._notifies, None  # after a failure another program may answer there
         notified = self._exchange(data)
@@ -183,31 +174,33 @@ class SyslogSink:
         return Retry(f"{self._where}: {error.strerror or error}")
 
     def _look(self) -> list[Result]:
-        name = f"syslog receiver {self._where}"
+        name = CHECK_NAME
         try:
             how = ", and closes when we do" if self._exchange(b"") else ", and closes when we do, without close_notify"
         except NoCloseError as error:
             if not self._keeps_connection:
                 remedy = "Set confirm: kernel, and read in docs/sinks/syslog.md what that costs"
-                return [failed(name, str(error), remedy)]
+                return [failed(name, f"{self._where}: {error}", remedy)]
             how = ""
         except ssl.SSLError as error:
-            return [failed(name, words(error), "Compare tls.ca, tls.cert and tls.server_name with the receiver's own")]
+            remedy = "Compare tls.ca, tls.cert and tls.server_name with the receiver's own"
+            return [failed(name, f"{self._where}: {words(error)}", remedy)]
         except OSError as error:
-            return [failed(name, error.strerror or str(error), "Compare address and transport with the receiver's own")]
-        if self._transport == TLS:
-            return [ok(name, f"it answers{how}")]
+            remedy = "Compare address and transport with the receiver's own"
+            return [failed(name, f"{self._where}: {error.strerror or error}", remedy)]
+        if self._tls is not None:
+            return [ok(name, f"{self._where} answers{how}")]
         remedy = "Use transport: tls where the network is not yours alone"
-        return [warning(name, "it answers, over a connection that is not encrypted", remedy)]
+        return [warning(name, f"{self._where} answers, over a connection that is not encrypted", remedy)]
 
     def _require_room(self) -> None:
         """Raise UsageError where the header and the envelope alone fill a message."""
         largest = Record(HIGHEST, HIGHEST, b"\x7f" * self._message_bytes, torn=True)
         try:
             self.encode(largest, HIGHEST)
-        except UsageError as error:
+        except Unfit as error:
             raise UsageError(
-                f"A message of {self._message_bytes} bytes has no room for its header and envelope",
+                f"a message of {self._message_bytes} bytes has no room for its header and envelope",
                 "Raise max_message, here and at the receiver, or add fewer labels",
             ) from error
 
@@ -219,7 +212,6 @@ def open_sink(config: SinkConfig, context: Context) -> SyslogSink:
 
 def _address(config: SinkConfig, transport: str) -> tuple[str, int]:
     try:
-        return parse_address(config.text("address") or "", transport)
+        return parse_address(config.text("address") or "", DEFAULT_PORTS[transport])
     except ValueError as error:
-        remedy = "Give host:port, for example logs.example.com:6514"
-        raise UsageError(f"The address of the syslog receiver: {error}", remedy) from error
+        raise UsageError(f"sinks.{config.name}.address cannot be used: {error}", ADDRESS_REMEDY) from error

@@ -18,17 +18,14 @@ from typing import TYPE_CHECKING
 
 from standpipe.records.envelope import entry_id
 from standpipe.records.fields import Fields, parse_fields
-from standpipe.sink_keys.syslog import FACILITIES
+from standpipe.sink_keys.syslog import APP_NAME_CHARACTERS_MAX, FACILITIES, HOSTNAME_CHARACTERS_MAX
+from standpipe.sinks.timestamp import record_time
 
 if TYPE_CHECKING:
     from standpipe.records.framing import Record
 
 ERROR, WARNING, INFO = 3, 4, 6  # RFC 5424 section 6.2.1, table 2
-HOSTNAME_CHARACTERS_MAX = 255  # section 6
-APP_NAME_CHARACTERS_MAX = 48
-MSGID_CHARACTERS_MAX = 32
-FRACTION_DIGITS_MAX = 6
-SEARCHED_BYTES = 128  # Vault writes `time` as the first member; its name and value take 44 bytes
+MSGID_CHARACTERS_MAX = 32  # section 6
 NIL = "-"
 
 # An RFC 3339 time as section 6.2.3 narrows it: capital T and Z, and no leap second.
@@ -37,8 +34,6 @@ _TIME = re.compile(
     r"(?:(\.\d{1,6})\d*)?(Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
     re.ASCII,
 )
-_TIME_MEMBER = re.compile(rb'"time"\s*:\s*"([^"\\]{1,64})"')
-_SEALED_AT = re.compile(rb'"sealed_at"\s*:\s*"([^"\\]{1,64})"')
 
 
 def frame(message: bytes) -> bytes:
@@ -57,17 +52,12 @@ def header_field(text: str, characters_max: int) -> str:
     return re.sub(r"[^!-~]", "_", text[:characters_max]) or NIL
 
 
-def _first_group(pattern: re.Pattern[bytes], data: bytes) -> str:
-    found = pattern.search(data)
-    return found[1].decode("ascii", "replace") if found else ""
-
-
 def _facts(record: Record) -> tuple[int, str, str]:
     """Return severity, time and message id of a record."""
     if record.is_seal:
-        return INFO, _first_group(_SEALED_AT, record.body), "seal"
+        return INFO, record_time(record, ""), "seal"
     if record.torn:
-        return WARNING, _first_group(_TIME_MEMBER, record.body[:SEARCHED_BYTES]), "torn"
+        return WARNING, record_time(record, ""), "torn"
     fields: Fields = parse_fields(record.body)
     return (ERROR if fields.has_error else INFO), fields.time, fields.type
 

@@ -1,4 +1,4 @@
-"""The time of a record as a number, from its own text and never from a clock. Pure."""
+"""The time of a record, from its own text and never from a clock. Pure."""
 
 from __future__ import annotations
 
@@ -55,18 +55,24 @@ def _unix_seconds(date: str, clock: str, zone: str) -> int | None:
     return int(moment.timestamp())
 
 
-def record_unix_nanoseconds(record: Record, time: str) -> int | None:
-    """Return when a record says that it was written; None where it does not say.
+def record_time(record: Record, time: str) -> str:
+    """Return when a record says that it was written, as it stands there; "" where it does not say.
 
     time: the record's `time` member, "" for none. A torn record may still begin with one; a seal has the time at which
     the segment was sealed. Raises nothing.
     """
     if record.is_seal:
         try:
-            return unix_nanoseconds(_seal_decoder.decode(record.body).sealed_at)
+            return _seal_decoder.decode(record.body).sealed_at
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return None
+            return ""
     if record.torn:
         found = _FRAGMENT_TIME.match(record.body)
-        return unix_nanoseconds(found[1].decode("ascii", "replace")) if found else None
-    return unix_nanoseconds(time) if time else None
+        return found[1].decode("ascii", "replace") if found else ""
+    return time
+
+
+def record_unix_nanoseconds(record: Record, time: str) -> int | None:
+    """Return the same in nanoseconds since 1970; None where it does not say, or says no such time."""
+    text = record_time(record, time)
+    return unix_nanoseconds(text) if text else None

@@ -69,6 +69,24 @@ def file_marks(options: TlsOptions) -> tuple[FileMark, ...]:
     return tuple(_mark(path) for path in (options.ca, options.cert, options.key) if path is not None)
 
 
+class FreshContext:
+    """The context of one sink: made anew when a file of it was renewed. One thread."""
+
+    def __init__(self, options: TlsOptions) -> None:
+        """Read the files. Raises SinkError, as `context` does."""
+        self._options = options
+        self._marks = file_marks(options)
+        self._context = context(options)
+
+    def get(self) -> ssl.SSLContext:
+        """Return it, with the files as they are now. Raises SinkError."""
+        marks = file_marks(self._options)
+        if marks != self._marks:
+            self._context = context(self._options)
+            self._marks = marks
+        return self._context
+
+
 def is_lasting(error: BaseException) -> bool:
     """Say whether a failed handshake is a matter of certificates or versions: only a person can mend that.
 

@@ -15,17 +15,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
+    from standpipe.testing.faulty_proxy import FaultyProxy
+
 # Capabilities: what a sink and its destination can do. A case that needs one which is missing is not in their table.
 
 RECORDS = "records"  # takes records, with the envelope
 SEGMENTS = "segments"  # takes whole segments
 NETWORK = "network"  # reached over TCP, so that a proxy can stand in between
 ORDER = "order"  # what it received has an order of arrival, within a stream
+SEVERAL_IN_FLIGHT = "several in flight"  # sends several batches at once, unless it is told to send one at a time
 BATCHES = "batches"  # shows which records came in one batch
 TLS = "TLS"
 CLIENT_CERTIFICATE = "client certificate"  # asks for one
 CREDENTIALS = "credentials"  # asks for something secret, and can stop and begin again to take it
 REFUSES_RECORDS = "refuses records"  # can refuse single records for ever
+REFUSES_UNNAMED = "refuses unnamed"  # says that some records of a batch were refused, and not which
 SIZE_LIMIT = "size limit"  # can refuse what is too large, as its protocol says it
 GOES_AWAY = "goes away"  # can itself be away for a while; what has NETWORK can by the proxy
 
@@ -95,14 +99,17 @@ class Certificates:
 class Wish:
     """How a case wants a destination. port: where clients reach it, a proxy's on localhost; 0 where it has no proxy.
 
-    directory: an empty one of its own. tls: certificate and key of the server, "" for none. client_ca: it asks for
-    clients' certificates of this CA. credentials: it asks for a secret.
+    directory: an empty one of its own. proxy: it stands at `port`. tls: certificate and key of the server, "" for none.
+    client_ca: it asks for clients' certificates of this CA; client: one of them, for the adapter's own use.
+    credentials: it asks for a secret.
     """
 
     directory: str
     port: int = 0
+    proxy: FaultyProxy | None = None
     tls: str = ""
     client_ca: str = ""
+    client: str = ""
     credentials: bool = False
 
 
@@ -110,7 +117,7 @@ class Destination:
     """An adapter; those that can do more than the least say so in their Kind and override the methods for it."""
 
     port = 0
-    """Where it really listens on 127.0.0.1; 0 without NETWORK."""
+    """Where it really listens on 127.0.0.1, and where the proxy leads; 0 without NETWORK."""
 
     secrets: tuple[str, ...] = ()
     """What must never be seen anywhere but in the secret's own file."""
@@ -133,6 +140,10 @@ class Destination:
 
     def refuse_records(self, marker: str) -> None:
         """REFUSES_RECORDS: refuse every record with this word in it, for ever."""
+        raise NotImplementedError
+
+    def refuse_unnamed(self, marker: str) -> None:
+        """REFUSES_UNNAMED: leave every record with this word in it out, and say only how many were left out."""
         raise NotImplementedError
 
     def refuse_larger_than(self, size_bytes: int) -> None:

@@ -36,14 +36,15 @@ class _Link:
         self.down = bytearray()
         self.client_ended = self.server_ended = False  # has said that nothing follows
         self.told_server = self.told_client = False  # has been told so
+        self.spared = False
 
 
 class FaultyProxy:
-    """Forwards to `target` what comes to `port`. Commands may be given from any one thread."""
+    """Forwards what comes to `port`. Commands may be given from any one thread."""
 
     def __init__(self) -> None:
-        """Listen; nothing is accepted for the server before `target` is set."""
-        self.target = 0
+        """Listen; nothing is accepted before `forward_to`."""
+        self._target = 0
         self.connections = 0
         self.cuts = 0
         self._rate: int | None = None  # bytes a second towards the server; None: as fast as it takes them
@@ -51,6 +52,7 @@ class FaultyProxy:
         self._paced_at = time.monotonic()
         self._cut_after: int | None = None
         self._answers_held = False
+        self._spared: bytes | None = None
         self._links: list[_Link] = []
         self._commands: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]] = queue.SimpleQueue()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -74,6 +76,14 @@ class FaultyProxy:
 
     # Commands.
 
+    def forward_to(self, port: int) -> None:
+        """Say where the server listens, on loopback."""
+        self._do(lambda: setattr(self, "_target", port))
+
+    def spare(self, marker: bytes) -> None:
+        """Carry connections whose client has sent these bytes without a fault: the suite's own reader, say."""
+        self._do(lambda: setattr(self, "_spared", marker))
+
     def down(self) -> None:
         """Refuse new connections and reset those that are open. The port stays ours."""
         self._do(self._close_port)
@@ -84,7 +94,7 @@ class FaultyProxy:
 
     def reset(self) -> None:
         """Reset every connection towards the client; what was held of answers is gone. The server sees an end."""
-        self._do(self._reset_all)
+        self._do(lambda: self._reset_all(spare=True))
 
     def hold_answers(self) -> None:
         """Let everything through to the server, and nothing back, not even the end of a connection."""
@@ -137,7 +147,7 @@ class FaultyProxy:
     def _wait(self) -> None:
         poll = select.poll()
         poll.register(self._wake, select.POLLIN)
-        if self.target and self._listening:
+        if self._target and self._listening:
             poll.register(self._listener, select.POLLIN)
         for link in self._links:
             wants = {link.client: 0, link.server: 0}
@@ -145,9 +155,9 @@ class FaultyProxy:
                 wants[link.client] |= select.POLLIN
             if not link.server_ended and len(link.down) < HELD_BYTES:
                 wants[link.server] |= select.POLLIN
-            if link.up and self._may_send():
+            if link.up and self._may_send(link):
                 wants[link.server] |= select.POLLOUT
-            if link.down and not self._answers_held:
+            if link.down and self._may_answer(link):
                 wants[link.client] |= select.POLLOUT
             for side, events in wants.items():
                 if events:  # without: POLLHUP would be told over and over
@@ -156,8 +166,11 @@ class FaultyProxy:
         if any(descriptor == self._wake for descriptor, _ in ready):
             os.eventfd_read(self._wake)
 
-    def _may_send(self) -> bool:
-        return self._rate is None or self._budget >= 1
+    def _may_send(self, link: _Link) -> bool:
+        return self._rate is None or self._budget >= 1 or link.spared
+
+    def _may_answer(self, link: _Link) -> bool:
+        return not self._answers_held or link.spared
 
     def _pace(self) -> None:
         if self._rate is not None:
@@ -166,14 +179,14 @@ class FaultyProxy:
             self._paced_at = now
 
     def _accept(self) -> None:
-        while self.target and self._listening:
+        while self._target and self._listening:
             try:
                 client = self._listener.accept()[0]
             except OSError:  # nobody is there, or no more
                 return
             self.connections += 1
             try:
-                server = socket.create_connection((HOST, self.target), timeout=COMMAND_SECONDS)
+                server = socket.create_connection((HOST, self._target), timeout=COMMAND_SECONDS)
             except OSError:
                 _close(client, reset=True)
                 continue
@@ -186,18 +199,21 @@ class FaultyProxy:
         """Move what can be moved. Raises OSError where a side has gone."""
         if not link.client_ended and len(link.up) < PIECE_BYTES:
             link.client_ended = _read(link.client, link.up)
+            link.spared = link.spared or (self._spared is not None and self._spared in link.up)
         if not link.server_ended and len(link.down) < HELD_BYTES:
             link.server_ended = _read(link.server, link.down)
-        if link.up and self._may_send():
+        if link.up and link.spared:
+            _send(link.server, link.up, len(link.up))
+        elif link.up and self._may_send(link):
             self._send_up(link)
         if link not in self._links:
             return
-        if link.down and not self._answers_held:
+        if link.down and self._may_answer(link):
             _send(link.client, link.down, len(link.down))
         if link.client_ended and not link.up and not link.told_server:
             link.server.shutdown(socket.SHUT_WR)
             link.told_server = True
-        if link.server_ended and not link.down and not link.told_client and not self._answers_held:
+        if link.server_ended and not link.down and not link.told_client and self._may_answer(link):
             link.client.shutdown(socket.SHUT_WR)
             link.told_client = True
         if link.told_client and link.told_server:
@@ -223,9 +239,10 @@ class FaultyProxy:
         if link in self._links:
             self._links.remove(link)
 
-    def _reset_all(self) -> None:
+    def _reset_all(self, *, spare: bool = False) -> None:
         for link in tuple(self._links):
-            self._end(link, reset=True)
+            if not (spare and link.spared):
+                self._end(link, reset=True)
 
     def _open_port(self) -> None:
         self._listener.listen(64)
