@@ -89,7 +89,7 @@ def write_saturated(descriptor: int, pool: list[bytes], count: int, deadline: fl
     return done
 
 
-def write_paced(  # noqa: PLR0913, PLR0917
+def write_paced(
     descriptor: int, pool: list[bytes], count: int, deadline: float, rate: float, *, stamps: bool = False
 ) -> int:
     """Write one record every 1/rate seconds; whoever is late writes what is due at once. Return how many."""

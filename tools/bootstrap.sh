@@ -86,7 +86,7 @@ test_tools() {
 # only unpacked, with the libraries that a small system may lack.
 PEERS="nginx
 rsyslog rsyslog-openssl rsyslog-gnutls libestr0 libfastjson4 liblognorm5
-syslog-ng-core syslog-ng-mod-http libivykis0 libjson-c5 libnet1 libpcre3 libwrap0"
+syslog-ng-core syslog-ng-mod-http libcurl4 libivykis0 libjson-c5 libnet1 libpcre3 libwrap0"
 
 test_peers() {
     mkdir -p "$1"

@@ -55,6 +55,11 @@ class ConfigSource:
         self._read: bytes | None = None  # what `load` or `load_again` has read from the file itself
 
     @property
+    def is_the_journals(self) -> bool:
+        """Whether it says which sinks the journal has: a supervisor's does, and any file; no file at all does not."""
+        return self._supervised or self._path is not None
+
+    @property
     def has_file(self) -> bool:
         """Whether there is a file that can be read again."""
         return self._path is not None

@@ -14,6 +14,7 @@ from standpipe.delivery.pump import ONCE_PATIENCE_SECONDS
 from standpipe.delivery.sink_states import SinkStates
 from standpipe.delivery.waiting import Waiting
 from standpipe.errors import SinkError
+from standpipe.journal import incidents
 from standpipe.journal.cursor import CursorFile, read_cursor
 from standpipe.journal.layout import Layout
 from standpipe.journal.sink_entries import SinkEntry
@@ -153,3 +154,35 @@ def test_once_ends_where_a_person_is_needed(rig: Rig) -> None:
     with pytest.raises(SinkError, match="403"):
         rig.pump(Archive(Retry("403", config_fault=True)), wait).run()
     wait.close()
+
+
+def test_a_segment_whose_seal_has_gone_is_passed_over(rig: Rig) -> None:
+    """Nobody waits for a seal that can never come: it is an incident, it is told, and the rest is stored."""
+    rig.journal.remove(600, ".seal.json")
+    wait = Waiting(rig.layout.segments)
+    wait.drain()
+    sink = Archive()
+    rig.pump(sink, wait).run()
+    wait.close()
+    assert [(0, 600), (1200, 1800)] == sink.taken
+    assert (1800, 1) == (rig.offset(), rig.said("a seal is missing"))
+    assert [("seal-missing", 600, 600, "archive")] == [
+        (entry["kind"], entry["offset"], entry["length"], entry["detail"]["sink"])  # type: ignore[index]
+        for entry in incidents.read(rig.layout.incidents)
+    ]
+
+
+def test_a_seal_that_vanishes_behind_the_archive(rig: Rig) -> None:
+    """What was stored long ago is no concern of it any more, also after a restart."""
+    wait = Waiting(rig.layout.segments)
+    wait.drain()
+    rig.journal.file(1200, ".seal.json").rename(rig.journal.root / "kept")
+    rig.pump(Archive(), wait).run()
+    assert 1200 == rig.offset()
+    rig.journal.remove(600, ".seal.json")
+    (rig.journal.root / "kept").rename(rig.journal.file(1200, ".seal.json"))
+    sink = Archive()
+    rig.pump(sink, wait).run()
+    wait.close()
+    assert [(1200, 1800)] == sink.taken
+    assert [] == incidents.read(rig.layout.incidents)

@@ -29,13 +29,13 @@ def offsets(verdict: Verdict) -> list[list[int]]:
 
 def test_delivered() -> None:
     """Nothing is left to do."""
-    assert Verdict(delivered=True) == judge(Delivered("so"), batch_of(2), trusted=False)
+    assert Verdict(delivered=True) == judge(Delivered("so"), batch_of(2), trust=0)
 
 
 def test_retry() -> None:
     """The same batch again, as it is."""
     batch = batch_of(3)
-    verdict = judge(LATER, batch, trusted=True)
+    verdict = judge(LATER, batch, trust=8)
     assert verdict.again[0] is batch
     assert Verdict(again=(batch,), retry=LATER) == verdict
 
@@ -44,7 +44,7 @@ def test_retry() -> None:
 @pytest.mark.parametrize("trusted", [True, False])
 def test_a_batch_that_is_refused_as_a_whole_is_halved(outcome: Outcome, *, trusted: bool) -> None:
     """At once, without a pause, in order."""
-    verdict = judge(outcome, batch_of(5), trusted=trusted)
+    verdict = judge(outcome, batch_of(5), trust=8 if trusted else 0)
     assert [[0, 1], [2, 3, 4]] == offsets(verdict)
     assert ((), None, False, False) == (verdict.dead, verdict.retry, verdict.delivered, verdict.doubtful)
 
@@ -61,7 +61,7 @@ def test_a_batch_that_is_refused_as_a_whole_is_halved(outcome: Outcome, *, trust
 )
 def test_one_record_alone(outcome: Split | Poison, *, trusted: bool, dead: bool) -> None:
     """It is dead where it is surely its own fault; where only its request was refused, not unless others pass."""
-    verdict = judge(outcome, batch_of(1), trusted=trusted)
+    verdict = judge(outcome, batch_of(1), trust=8 if trusted else 0)
     if dead:
         assert Verdict(dead=((0, outcome.why),)) == verdict
     else:
@@ -74,7 +74,7 @@ def test_one_record_alone(outcome: Split | Poison, *, trusted: bool, dead: bool)
 
 def test_a_certain_poison_of_a_batch_is_of_all_of_it() -> None:
     """The destination named it."""
-    verdict = judge(Poison("no", certain=True), batch_of(2), trusted=False)
+    verdict = judge(Poison("no", certain=True), batch_of(2), trust=0)
     assert Verdict(dead=((0, "no"), (1, "no"))) == verdict
 
 
@@ -82,7 +82,7 @@ def test_single_records() -> None:
     """Those that are named are dead or again, all others delivered; the worst retry counts."""
     fault = Retry("403", config_fault=True)
     outcome = PerRecord({4: LATER, 1: Poison("bad"), 2: fault})
-    verdict = judge(outcome, batch_of(5), trusted=False)
+    verdict = judge(outcome, batch_of(5), trust=0)
     assert [[2, 4]] == offsets(verdict)
     assert (((1, "bad"),), fault, True, False) == (verdict.dead, verdict.retry, verdict.delivered, verdict.doubtful)
 
@@ -90,12 +90,12 @@ def test_single_records() -> None:
 def test_doubtful_single_records() -> None:
     """Where nothing at all passed, refusals that name no record for sure prove nothing."""
     outcome = PerRecord({0: Poison("400"), 1: Poison("sure", certain=True)})
-    verdict = judge(outcome, batch_of(2), trusted=False)
+    verdict = judge(outcome, batch_of(2), trust=0)
     assert [[0]] == offsets(verdict)
     assert (((1, "sure"),), True, False) == (verdict.dead, verdict.doubtful, verdict.delivered)
     assert (((0, "400"), (1, "sure")), False) == (
-        judge(outcome, batch_of(2), trusted=True).dead,
-        judge(outcome, batch_of(2), trusted=True).doubtful,
+        judge(outcome, batch_of(2), trust=8).dead,
+        judge(outcome, batch_of(2), trust=8).doubtful,
     )
 
 
@@ -109,7 +109,7 @@ faults = st.one_of(
 def test_no_record_is_forgotten(count: int, named: dict[int, Retry | Poison], *, trusted: bool) -> None:
     """Each record is delivered, dead or sent again: exactly one of these."""
     outcome = PerRecord({index: fault for index, fault in named.items() if index < count})
-    verdict = judge(outcome, batch_of(count), trusted=trusted)
+    verdict = judge(outcome, batch_of(count), trust=8 if trusted else 0)
     again = [offset for batch in offsets(verdict) for offset in batch]
     dead = [index for index, _ in verdict.dead]
     delivered = [index for index in range(count) if index not in outcome.faults]
@@ -128,3 +128,12 @@ def test_the_worse_of_two_answers() -> None:
         worse(long, fault),
         worse(None, short),
     ]
+
+
+def test_trust_is_used_up_record_by_record() -> None:
+    """Many records that are doubtful at once are not given up all together."""
+    faults: dict[int, Retry | Poison] = {index: Poison("no") for index in range(5)}
+    verdict = judge(PerRecord(faults), batch_of(5), trust=2)
+    assert [0, 1] == [index for index, _ in verdict.dead]
+    assert verdict.doubtful
+    assert 3 == len(verdict.again[0])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -85,3 +86,13 @@ def test_odd_lines_are_passed_over(path: Path) -> None:
     path.write_text('{"kind":"torn","offset":null,"length":5}\n{"kind":"torn","offset":true,"length":null}\nrubbish\n')
     Ledger(str(path)).torn([torn(0)])
     assert (0, 5) == listed(path)[-1]
+
+
+def test_a_burst_is_one_write(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many incidents at once cost a few syncs of the disk, and none is left out."""
+    synced: list[int] = []
+    sync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (synced.append(descriptor), sync(descriptor))[1])
+    Ledger(str(path)).add_all("dead-letter", [(number, 1, {"sink": "web"}) for number in range(600)])
+    assert [(number, 1) for number in range(600)] == listed(path)
+    assert len(synced) <= 600 / 50

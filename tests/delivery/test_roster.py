@@ -222,3 +222,13 @@ def test_what_ails_a_sink_that_goes_on_stays(ships: Ships) -> None:
     ships.settle(web(), web("changed"))
     ships.states.save()
     assert {DELIVERING} == {entry.state for entry in (read_entries(ships.layout.sinks) or {}).values()}
+
+
+def test_one_that_comes_back_and_then_loses_its_cursor(ships: Ships) -> None:
+    """What lies between its cursor and the journal's end is due to it: it begins again at the cursor, not behind it."""
+    ships.settle(web(), web("other"))
+    ships.deliver("web", 1240)
+    ships.settle(web("other"))
+    assert {"web": 1240, "other": 1000} == ships.settle(web(), web("other"))
+    os.unlink(ships.layout.cursor("web"))
+    assert {"web": 1240, "other": 1000} == ships.settle(web(), web("other"))

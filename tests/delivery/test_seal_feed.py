@@ -109,3 +109,11 @@ def test_a_backlog_is_not_slowed_down(journal: Crafted) -> None:
     assert [0] == [seal.offset for seal in found.due(600, at_once=False)]
     assert [] == list(found.due(1200, at_once=False))
     assert [600] == [seal.offset for seal in found.due(1200, at_once=True)]
+
+
+def test_the_seal_of_another_segment(journal: Crafted) -> None:
+    """A file that was copied to a wrong name proves nothing: it counts as missing."""
+    journal.write(journal.file(600, ".seal.json"), journal.file(0, ".seal.json").read_bytes())
+    MISSING.clear()
+    assert [(0, 600), (1200, 600)] == spans(feed(journal), 2400)
+    assert [(600, 1200)] == MISSING

@@ -13,6 +13,7 @@ from standpipe.cli.check_text import as_json as check_as_json
 from standpipe.cli.main import COMMANDS
 from standpipe.config_keys import KEYS, NOT_IN_THIS_RELEASE
 from standpipe.config_source import DEFAULT_RECLAIM, SourceConfig
+from standpipe.delivery.deadletter import format_letter
 from standpipe.demo.result import PhaseResult, Result
 from standpipe.evidence.journal_check import Damage, Findings
 from standpipe.evidence.recorded_gaps import RecordedGap
@@ -23,6 +24,7 @@ from standpipe.journal.identity import Identity
 from standpipe.journal.incidents import format_incident
 from standpipe.journal.layout import Layout
 from standpipe.journal.seal import Gap, Seal, encode_seal
+from standpipe.journal.sink_entries import SinkEntry, encode
 from standpipe.observe.log import format_line
 from standpipe.observe.status_text import (
     JournalStatus,
@@ -283,6 +285,26 @@ def test_boot_json() -> None:
 def test_cursor() -> None:
     """Each member of a cursor's slot, in its order."""
     assert [field.name for field in fields(Cursor)] == first_codes(section(FORMAT_PAGE, "Cursors"))
+
+
+def test_sinks_json() -> None:
+    """Each member of sinks.json and of a sink in it, in its order."""
+    entry = json.loads(encode({"web": SinkEntry("http", 0)}))
+    assert [*entry, *entry["sinks"]["web"]] == first_codes(section(FORMAT_PAGE, "sinks.json"))
+
+
+def test_dead_letter() -> None:
+    """Each key of a dead letter, in its order, with both forms of the record."""
+    (record,) = parse_line(b"{}", 0)
+    (binary,) = parse_line(b"\xff", 0)
+    keys = [*json.loads(format_letter(record, "w", "j", 0.0)), *json.loads(format_letter(binary, "w", "j", 0.0))]
+    assert list(dict.fromkeys(keys)) == first_codes(section(FORMAT_PAGE, "Dead letters"))
+
+
+def test_what_replay_says() -> None:
+    """The keys of `replay --json` are those of the example on the page of commands, which is executed."""
+    (example,) = re.findall(r'^\{"sink".*$', COMMANDS_PAGE.read_text(), re.MULTILINE)
+    assert list(json.loads(example)) == documented("replay --json")
 
 
 # Incidents, config, numbers.

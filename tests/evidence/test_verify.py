@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -546,3 +547,50 @@ def test_memory_does_not_grow_with_the_journal(tmp_path: Path) -> None:
     verdict, grown = done.stdout.split()
     assert verdict == "complete"
     assert int(grown) < 64 << 10  # KiB
+
+
+@pytest.mark.parametrize(
+    "kind", ["sink-added", "sink-removed", "seal-missing", "dead-letter", "cursor-lost", "cursor-moved"]
+)
+def test_incidents_of_delivery_are_no_gaps(journal: Crafted, kind: str) -> None:
+    """What a sink did not get is in the journal all the same: they explain no missing address, and do not count."""
+    journal.incident(kind, 600, 600, {"sink": "web"})
+    findings = examine(journal)
+    assert ("complete", ()) == (findings.verdict, findings.recorded_gaps)
+    for suffix in (".log", ".log.zst"):
+        journal.file(600, suffix).unlink(missing_ok=True)
+    assert ("incomplete", ((600, 1200),)) == (examine(journal).verdict, examine(journal).holes)
+
+
+def test_older_incidents_explain_gaps_as_well(journal: Crafted) -> None:
+    """When the file reached its limit it got another name; what stands there is not forgotten."""
+    journal.remove(600, ".log.zst")
+    journal.incident("dropped", 600, 600)
+    (journal.root / "incidents.jsonl").rename(journal.root / "incidents.jsonl.1")
+    journal.incident("torn", 0, 1)
+    findings = examine(journal, accept_recorded=True)
+    assert ("complete", (), [("dropped", 600, 1200)]) == (
+        findings.verdict,
+        findings.holes,
+        [(gap.kind, gap.start, gap.end) for gap in findings.recorded_gaps],
+    )
+
+
+def test_files_of_delivery_are_no_fault(journal: Crafted) -> None:
+    """Dead letters of two sinks, moved ones beside them, the roster and the config: counted, or left alone."""
+    for name, text in {
+        "deadletter/web.jsonl": "{}\n{}\n",
+        "deadletter/cloud.jsonl": '{}\n{"torn',
+        "deadletter/web.jsonl.seen": "{}\n" * 50,
+        "sinks.json": "rubbish",
+        "config.yaml": "rubbish",
+    }.items():
+        (journal.root / name).write_text(text)
+    findings = examine(journal)
+    assert ("complete", 3) == (findings.verdict, findings.dead_letters)
+
+
+def test_dead_letters_that_are_moved_away_meanwhile(journal: Crafted) -> None:
+    """That is what the file is for, and no reason to fail."""
+    os.symlink("gone", journal.root / "deadletter" / "web.jsonl")  # listed, and not there when it is opened
+    assert ("complete", 0) == (examine(journal).verdict, examine(journal).dead_letters)

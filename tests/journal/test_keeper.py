@@ -13,6 +13,8 @@ from standpipe.journal.cursor import CursorFile
 from standpipe.journal.layout import FINISHED_SEGMENT_MODE, SEAL_SUFFIX, Layout
 from standpipe.journal.retention import DROP_OLDEST
 from standpipe.journal.seal_store import read_seal, read_seal_bytes
+from standpipe.journal.sink_entries import REMOVED, SinkEntry
+from standpipe.journal.sink_entries_store import write_entries
 from tests.journal.keep_fixture import (
     NOW,
     add_segment,
@@ -277,3 +279,19 @@ def test_a_pass_stops_between_steps(layout: Layout, log_fd: int) -> None:
     answers = iter([False] * 4 + [True] * 50)
     assert not make_keeper(layout, log_fd).pass_over(lambda: next(answers))
     assert 1 <= len(seal_bases(layout)) < 3
+
+
+def test_who_holds_the_journal(layout: Layout, log_fd: int) -> None:
+    """Whom the config names and whom ship has entered, but for those that it has marked as removed."""
+    fill(layout, 3)
+    set_cursor(layout, "ours", 3 * SEGMENT_BYTES)
+    set_cursor(layout, "theirs", SEGMENT_BYTES)
+    keeper = make_keeper(layout, log_fd, sinks=("ours",), size_bytes=0)
+    write_entries(layout.sinks, {"ours": SinkEntry("http", 0), "theirs": SinkEntry("http", 0)})
+    until(keeper, lambda: data_bases(layout)[0] == SEGMENT_BYTES)
+    write_entries(layout.sinks, {})
+    keeper = make_keeper(layout, log_fd, sinks=("ours", "theirs"), size_bytes=0)
+    run_passes(keeper)
+    assert SEGMENT_BYTES == data_bases(layout)[0], "the config names it, though nobody has entered it"
+    write_entries(layout.sinks, {"ours": SinkEntry("http", 0), "theirs": SinkEntry("http", 0, state=REMOVED)})
+    until(keeper, lambda: data_bases(layout) == [3 * SEGMENT_BYTES])

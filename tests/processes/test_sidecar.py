@@ -95,7 +95,7 @@ def test_signals_that_do_not_end_it(place: Place) -> None:
     sidecar.wait_for('"message": "delivering"')
     for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGHUP):
         sidecar.signal(number)
-    sidecar.wait_for("the config was read again")
+    sidecar.wait_for("the sinks of the config were read again")
     with vault(place) as writer:
         write(writer, records(0, 1))
     assert records(0, 1) == sidecar.read(len(records(0, 1)))

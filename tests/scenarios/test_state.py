@@ -12,6 +12,7 @@ import pytest
 from tests.faults.injection import wait_until
 from tests.faults.rig import is_full, read_segments
 from tests.faults.volumes import Ballast, tmpfs
+from tests.scenarios.delivery_rig import Outlets
 from tests.scenarios.rig import LINE_BYTES, Scene, Traced, check_equal, line, lines
 from tests.scenarios.vault import Vault
 from tests.tier import scale
@@ -154,18 +155,20 @@ def test_s51_no_state_and_no_proof(tmp_path: Path) -> None:
         check_equal(OLD, scene.content())
 
 
-@pytest.mark.parametrize("damage", ["empty", "garbage"])
+@pytest.mark.parametrize("damage", ["empty", "garbage", "missing"])
 def test_s51_corrupt_cursor(tmp_path: Path, damage: str) -> None:
-    """A cursor that cannot be read is told as an incident; nothing is passed over."""
-    with Scene(tmp_path) as scene:
-        scene.append(OLD)
-        scene.finish(scene.capture(), OLD)
-        assert OLD == scene.ship()
-        path = scene.journal / "cursors" / "stdout"
-        path.write_bytes(b"" if damage == "empty" else b"\xff" * 8192)
-        check_equal(OLD, scene.ship())
-        wanted = [] if damage == "empty" else ["cursor-lost"]  # an empty one is a sink's that never had a record
-        assert wanted == [incident["kind"] for incident in scene.incidents()]
+    """The cursor of a sink that was delivered to cannot be read: told as an incident; nothing is passed over."""
+    with Outlets(tmp_path) as scene:
+        scene.fill(OLD)
+        config = scene.configure({"console": {"type": "stdout", "format": "raw"}})
+        with open(tmp_path / "delivered", "wb") as file:
+            ship = scene.run_ship(config, stdout=file.fileno())
+        scene.wait_cursor("console", len(OLD))
+        scene.stop_ship(ship)
+        path = scene.journal / "cursors" / "console"
+        path.unlink() if damage == "missing" else path.write_bytes(b"" if damage == "empty" else b"\xff" * 8192)
+        check_equal(OLD, scene.ship("--config", config))
+        assert ["cursor-lost"] == [incident["kind"] for incident in scene.incidents()]
 
 
 def test_s52_state_dir_full(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from pathlib import Path
 
-RECORD = b'{"time":"2026-01-01T00:00:00Z","serial":%09d,"pad":"%s"}\n'
+RECORD = b'{"time":"2026-01-01T00:00:00Z","serial":"%09d","pad":"%s"}\n'
 RECORD_BYTES = 256
 END_SECONDS = 60.0
 

@@ -26,7 +26,7 @@ def test_a_plain_set_of_options_has_no_problem() -> None:
     ("options", "option"),
     [
         ({"url": "https://user:pw@host/"}, "url"),
-        ({"url": "http://host/", "tls.ca": "/ca.pem"}, "url"),
+        ({"url": "http://host/", "tls.ca": "/ca.pem"}, "tls.ca"),
         ({"headers": {"X-A": "b\r\nX-C: d"}}, "headers"),
         ({"headers": {"X A": "b"}}, "headers"),
         ({"headers": {"Authorization": "Bearer x"}}, "headers"),

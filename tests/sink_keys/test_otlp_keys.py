@@ -19,7 +19,7 @@ def test_a_good_config_has_no_problems(more: dict[str, object]) -> None:
         ({"endpoint": "collector:4318"}, "endpoint"),
         ({"endpoint": "https://collector:4318/v1/logs"}, "endpoint"),
         ({"endpoint": "https://collector:4318/?key=1"}, "endpoint"),
-        ({"endpoint": "http://collector:4318", "tls.ca": "/ca"}, "endpoint"),
+        ({"endpoint": "http://collector:4318", "tls.ca": "/ca"}, "tls.ca"),
         ({"token_header": "not one"}, "token_header"),
         ({"token_scheme": "a\nb"}, "token_scheme"),
         ({"headers": {"X": "a\nb"}}, "headers"),

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from bench.peers import NODE_MODULES
 from standpipe.config_sinks import BatchConfig, Secret, SinkConfig
-from standpipe.sinks.base import Batch, Context
+from standpipe.sinks.base import Context
 from standpipe.sinks.fluent import FluentSink, open_sink
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
     from types import TracebackType
 
-    from standpipe.records.framing import Record
 
 JOURNAL = "1d6b7b1e-0000-4000-8000-000000000000"
 PEERS = str(NODE_MODULES)
@@ -44,19 +43,6 @@ def secret(directory: Path, text: str) -> Secret:
     path = directory / f"secret-{text}"
     path.write_text(f"{text}\n")
     return Secret(file=str(path))
-
-
-def batch_of(sink: FluentSink, records: Sequence[Record]) -> Batch:
-    """Return a batch of all records."""
-    batch = Batch([], [], [])
-    after = 0
-    for record in records:
-        for payload in sink.encode(record, after):
-            batch.records.append(record)
-            batch.payloads.append(payload)
-            batch.afters.append(after)
-        after = record.end
-    return batch
 
 
 class ForeignServer:

@@ -9,13 +9,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from standpipe.config_sinks import BatchConfig, SinkConfig
-from standpipe.sinks.base import Batch, Context
+from standpipe.sinks.base import Context
 from standpipe.sinks.gcp import GcpSink, open_sink
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from standpipe.records.framing import Record
     from tests.sinks.gcp_peer import Peer
 
 JOURNAL = "0b0e5b9e-3c1f-4c57-9f0e-1c2d3e4f5a6b"
@@ -65,17 +64,3 @@ def new_account(peer: Peer) -> str:
         "token_uri": f"{peer.base}/token",
     }
     return json.dumps(account)
-
-
-def make_batch(sink: GcpSink, records: Sequence[Record]) -> Batch:
-    """Return all records as one batch, encoded."""
-    batch = Batch([], [], [])
-    after = 0
-    for record in records:
-        made = sink.encode(record, after)
-        for payload in (made,) if isinstance(made, bytes) else made:
-            batch.records.append(record)
-            batch.payloads.append(payload)
-            batch.afters.append(after)
-        after = record.end
-    return batch

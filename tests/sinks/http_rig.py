@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from standpipe.config_sinks import BatchConfig, SinkConfig
 from standpipe.records.framing import Framer, Record
-from standpipe.sinks.base import Batch, Context
+from standpipe.sinks.base import Context
 from standpipe.sinks.http import HttpSink
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from standpipe.sinks.base import Sink
 
 CONTEXT = Context("0f6c1d5e-0000-4000-8000-000000000001", "node-1")
 DEFAULTS: dict[str, object] = {
@@ -44,17 +43,3 @@ def records_of(lines: Iterable[bytes]) -> list[Record]:
 def numbered(count: int) -> list[Record]:
     """Return records that differ."""
     return records_of(b'{"type":"request","request":{"id":"%d"}}' % number for number in range(count))
-
-
-def batch_of(sink: Sink, records: Iterable[Record]) -> Batch:
-    """Return one batch of all records, encoded."""
-    made = Batch([], [], [])
-    after = 0
-    for record in records:
-        payload = sink.encode(record, after)
-        for part in payload if isinstance(payload, tuple) else (payload,):
-            made.records.append(record)
-            made.payloads.append(part)
-            made.afters.append(after)
-        after = record.end
-    return made

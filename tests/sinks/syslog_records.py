@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from standpipe.records.framing import Record
-from standpipe.sinks.base import Batch, Context
+from standpipe.sinks.base import Context
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from standpipe.sinks.syslog import SyslogSink
 
 JOURNAL = "6f3c8f0e-5a0d-4b7e-9f43-2f1f0d9f7c11"
 CONTEXT = Context(JOURNAL, "vault-0")
@@ -41,18 +40,6 @@ def records(bodies: Sequence[bytes], start: int = 0, *, torn: bool = False) -> l
 def numbered(count: int, start: int = 0, size: int = 200) -> list[Record]:
     """Return so many records that differ."""
     return records([START + b'"number":%d,"x":"%s"}' % (n, b"x" * size) for n in range(count)], start)
-
-
-def batch_of(sink: SyslogSink, sent: Sequence[Record]) -> Batch:
-    """Return them as the pump would make them one batch."""
-    batch = Batch([], [], [])
-    for record in sent:
-        encoded = sink.encode(record, record.offset)
-        for payload in encoded if isinstance(encoded, tuple) else (encoded,):
-            batch.records.append(record)
-            batch.payloads.append(payload)
-            batch.afters.append(record.offset)
-    return batch
 
 
 def ids_of(sent: Sequence[Record]) -> list[str]:

@@ -20,7 +20,8 @@ from standpipe.records.framing import Framer, Record
 from standpipe.sinks.base import Context, Delivered, Retry
 from standpipe.sinks.file import FileSink
 from tests.faults.volumes import Ballast, tmpfs
-from tests.sinks.http_rig import batch_of, numbered, records_of
+from tests.sinks.batches import batch_of
+from tests.sinks.http_rig import numbered, records_of
 from tests.tier import scale
 
 if TYPE_CHECKING:

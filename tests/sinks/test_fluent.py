@@ -14,6 +14,7 @@ from standpipe.preflight import perform
 from standpipe.records.envelope import entry_id
 from standpipe.sinks.base import Batch, Delivered, Limits, Retry, Unfit
 from standpipe.sinks.fluent import BATCH_BYTES, BATCH_RECORDS, LINGER_SECONDS
+from tests.sinks.batches import batch_of
 from tests.sinks.certificates import Certificates, make_certificates
 from tests.sinks.fluent_destination import (
     CLOSE_AFTER,
@@ -25,7 +26,7 @@ from tests.sinks.fluent_destination import (
     WRONG_ACK,
     Destination,
 )
-from tests.sinks.fluent_rig import JOURNAL, batch_of, make_sink, secret, sink_of_batches
+from tests.sinks.fluent_rig import JOURNAL, make_sink, secret, sink_of_batches
 from tests.sinks.odd_records import ODD_BODIES, SEAL, TORN_BODIES, entries, record
 
 if TYPE_CHECKING:
@@ -243,7 +244,8 @@ def test_tls_is_the_default(papers: Certificates) -> None:
     with Destination(tls=papers.server_context(papers.server)) as destination:
         sink = make_sink(destination.port, transport=None)
         assert sink._tls is not None
-        assert (ssl.CERT_REQUIRED, True) == (sink._tls.verify_mode, sink._tls.check_hostname)
+        made = sink._tls.get()
+        assert (ssl.CERT_REQUIRED, True) == (made.verify_mode, made.check_hostname)
         outcome = sink.send(batch_of(sink, entries(1)))
         assert isinstance(outcome, Retry)
         assert outcome.config_fault

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from standpipe.errors import UsageError
 from standpipe.records.framing import Framer, Record
+from standpipe.sinks.base import Unfit
 from standpipe.sinks.fluent_message import RECORD_BYTES_MAX, EntryEncoder, forward
 
 JOURNAL = "1d6b7b1e-0000-4000-8000-000000000000"
@@ -189,14 +189,14 @@ def test_no_entry_is_over_the_limit(size: int, *, torn: bool) -> None:
 
 def test_limit_without_room() -> None:
     """A limit without room for an envelope is refused."""
-    with pytest.raises(UsageError):
+    with pytest.raises(Unfit):
         encoder(bytes_max=300).entries(record(b'{"data":"%b"}' % (b"x" * 1000)), 0)
 
 
 @pytest.mark.parametrize("compress", [False, True])
 def test_forward(*, compress: bool) -> None:
     """A message holds the entries unchanged; the same entries give the same bytes, others another chunk id."""
-    entries = encoder().entries(record(b"{%b}" % TIME), 0) * 3
+    entries = [*encoder().entries(record(b"{%b}" % TIME), 0)] * 3
     message, chunk = forward("vault.audit", entries, compress=compress)
     tag, packed, option = msgspec.msgpack.decode(message)
     assert ("vault.audit", {"size": 3, "chunk": chunk}) == (tag, {name: option[name] for name in ("size", "chunk")})

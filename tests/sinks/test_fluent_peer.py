@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from standpipe.sinks.base import Batch, Delivered, Outcome, Retry
+from tests.sinks.batches import batch_of
 from tests.sinks.certificates import make_certificates
-from tests.sinks.fluent_rig import ForeignServer, batch_of, make_sink, secret
+from tests.sinks.fluent_rig import ForeignServer, make_sink, secret
 from tests.sinks.odd_records import ODD_BODIES, SEAL, TORN_BODIES, entries, record
 
 if TYPE_CHECKING:

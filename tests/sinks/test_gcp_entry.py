@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ from google.cloud.logging_v2.types import LogEntry
 from google.protobuf import json_format
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from standpipe.sinks.gcp_entry import ENTRY_BYTES, EntryEncoder, cut_text, label_problem, timestamp
 from tests.sinks.gcp_peer import ENTRY_BYTES as GOOGLES_BYTES

@@ -15,8 +15,9 @@ from standpipe.preflight import FAILED, OK, WARNING, perform
 from standpipe.records.envelope import entry_id
 from standpipe.records.framing import Framer, Record
 from standpipe.sinks.base import Delivered, Poison, Retry, Split, Unfit
+from tests.sinks.batches import batch_of
 from tests.sinks.http_destination import HttpDestination
-from tests.sinks.http_rig import CONTEXT, batch_of, http_sink, numbered, records_of
+from tests.sinks.http_rig import CONTEXT, http_sink, numbered, records_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,7 +118,7 @@ def test_no_body_is_larger_than_the_batch_size(form: str) -> None:
     sink = http_sink("http://localhost/", BatchConfig(size_bytes=8192), format=form)
     extra = 2 if form == "array" else 0
     payload = sink.encode(records_of([b'{"data":"%s"}' % (b"x" * 20_000)])[0], 0)
-    assert isinstance(payload, tuple)
+    assert not isinstance(payload, bytes)
     assert max(len(part) for part in payload) + extra == 8192
     small = len(payload[0]) // 8
     limits = sink.limits

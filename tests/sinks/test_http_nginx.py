@@ -10,8 +10,9 @@ import pytest
 from standpipe.config_sinks import BatchConfig, Secret
 from standpipe.preflight import OK, perform
 from standpipe.sinks.base import Delivered, Retry, Split
+from tests.sinks.batches import batch_of
 from tests.sinks.certificates import Certificates, make_certificates
-from tests.sinks.http_rig import batch_of, http_sink, numbered, records_of
+from tests.sinks.http_rig import http_sink, numbered, records_of
 from tests.sinks.nginx_peer import Nginx
 from tests.sinks.test_http import FAITHFUL
 

@@ -9,9 +9,10 @@ import pytest
 
 from standpipe.preflight import FAILED, WARNING, perform
 from standpipe.sinks.base import Delivered, Retry
+from tests.sinks.batches import batch_of
 from tests.sinks.certificates import Certificates, make_certificates
 from tests.sinks.http_destination import HttpDestination
-from tests.sinks.http_rig import batch_of, http_sink, numbered
+from tests.sinks.http_rig import http_sink, numbered
 
 if TYPE_CHECKING:
     from pathlib import Path

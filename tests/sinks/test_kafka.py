@@ -18,6 +18,7 @@ from standpipe.config_sinks import Secret, SinkConfig
 from standpipe.sinks.base import Batch, Context, Delivered, PerRecord, Poison, Retry
 from standpipe.sinks.kafka import KafkaSink, open_sink
 from standpipe.sinks.kafka_settings import producer_settings
+from tests.sinks.batches import batch_of
 from tests.sinks.kafka_destination import TOPIC, KafkaDestination, Proxy, Tansu, free_port, mock_cluster
 from tests.sinks.odd_records import ODD_BODIES, SEAL, TORN_BODIES, entries, entry, record
 
@@ -43,18 +44,6 @@ def config_for(brokers: str, **options: object) -> SinkConfig:
 def sink_to(brokers: str, **options: object) -> KafkaSink:
     """Return a sink; see config_for."""
     return open_sink(config_for(brokers, **options), Context(JOURNAL, "vault-0"))
-
-
-def batch_of(sink: KafkaSink, records: Sequence[Record]) -> Batch:
-    """Return a batch of records, all of whose predecessors were sent."""
-    batch = Batch([], [], [])
-    for item in records:
-        payloads = sink.encode(item, item.offset)
-        for payload in payloads if isinstance(payloads, tuple) else (payloads,):
-            batch.records.append(item)
-            batch.payloads.append(payload)
-            batch.afters.append(item.offset)
-    return batch
 
 
 def send(sink: KafkaSink, records: Sequence[Record]) -> Outcome:

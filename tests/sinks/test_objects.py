@@ -130,6 +130,7 @@ def segments(layout: Layout) -> list[SealedSegment]:
     """Return all sealed segments in order."""
     found: list[SealedSegment] = []
     while segment := next_sealed(layout, found[-1].end if found else 0):
+        assert isinstance(segment, SealedSegment)
         found.append(segment)
     return found
 

@@ -42,7 +42,7 @@ def framed(raw: bytes) -> bytes:
 def first(layout: Layout) -> SealedSegment:
     """Return the first sealed segment."""
     segment = next_sealed(layout, 0)
-    assert segment is not None
+    assert isinstance(segment, SealedSegment)
     return segment
 
 

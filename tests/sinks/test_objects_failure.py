@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from standpipe.sinks.objects_failure import WHY_CHARACTERS_MAX, failure
+from standpipe.sinks.objects_failure import failure
+from standpipe.sinks.wording import WORDS_CHARACTERS_MAX
 
 ANSWER = "Generic S3 error: Error performing PUT https://s/archive/k in 3ms - Server returned non-2xx status code: "
 
@@ -91,4 +92,4 @@ def test_a_page_of_html_is_cut_and_stays_on_one_line() -> None:
     error = RuntimeError(f"{ANSWER}418 I'm a teapot: <html>\n" + "line\n" * 10_000)
     why = failure(error, "k").why
     assert "\n" not in why
-    assert len(why) <= 2 * WHY_CHARACTERS_MAX
+    assert len(why) <= 2 * WORDS_CHARACTERS_MAX

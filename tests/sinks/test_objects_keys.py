@@ -46,6 +46,15 @@ def test_what_cannot_be_meant_is_told_by_its_option(options: dict[str, object], 
     assert remedy
 
 
+@pytest.mark.parametrize("option", ["url", "endpoint"])
+@pytest.mark.parametrize("secret", ["s3://key:s3cret@bucket", "https://u:s3cret@host", "az://c/p?sig=s3cret"])
+def test_no_message_shows_a_secret_in_a_url(option: str, secret: str) -> None:
+    """What stands in the config by mistake does not go on into a log."""
+    found = objects.problems(GOOD | {option: secret})
+    assert [option] == [name for name, _, _ in found]
+    assert "s3cret" not in str(found)
+
+
 def test_the_page_names_every_option() -> None:
     """docs/sinks/objects.md has a row for each key."""
     page = (Path(__file__).parents[2] / "docs" / "sinks" / "objects.md").read_text()

@@ -11,6 +11,7 @@ from standpipe import preflight
 from standpipe.config_sinks import Secret, SinkConfig
 from standpipe.sinks.base import Batch, Context, Delivered, PerRecord, Poison, Retry, Split, Unfit
 from standpipe.sinks.otlp import DOWNWARD, OtlpSink, open_sink, resource_attributes
+from tests.sinks.batches import batch_of
 from tests.sinks.odd_records import ODD_BODIES, SEAL, TORN_BODIES, entries, entry, record
 from tests.sinks.otlp_destination import PROTOBUF, OtlpDestination, attributes_of, oteltap, plain_value, status_body
 
@@ -29,18 +30,6 @@ def sink_to(endpoint: str, **options: object) -> OtlpSink:
     """Return a sink with a name and some options; the names' dots are written as two underscores."""
     named = {name.replace("__", "."): value for name, value in options.items()}
     return open_sink(SinkConfig("logs", "otlp", options={"endpoint": endpoint, **named}), CONTEXT)
-
-
-def batch_of(sink: OtlpSink, records: Sequence[Record]) -> Batch:
-    """Return a batch of records, all of whose predecessors were sent."""
-    batch = Batch([], [], [])
-    for item in records:
-        payloads = sink.encode(item, item.offset)
-        for payload in payloads if isinstance(payloads, tuple) else (payloads,):
-            batch.records.append(item)
-            batch.payloads.append(payload)
-            batch.afters.append(item.offset)
-    return batch
 
 
 def send(sink: OtlpSink, records: Sequence[Record]) -> Outcome:

@@ -128,6 +128,18 @@ def test_a_file_that_is_missing(tmp_path: Path) -> None:
     assert ca in result.found
 
 
+def test_a_secret_that_cannot_be_read() -> None:
+    """It is as certain as a refusal: the result fails, for every type in the same way."""
+    token = {"token": {"env": "NO_SUCH_VARIABLE_OF_STANDPIPE"}}
+    url = "http://127.0.0.1:1/"
+    sinks = parse_config(
+        {"sinks": {"a": {"type": "http", "url": url, **token}, "b": {"type": "otlp", "endpoint": url, **token}}}
+    ).sinks
+    results = perform(sink_checks(sinks, CONTEXT))
+    assert [("sinks.a", "failed"), ("sinks.b", "failed")] == [(result.name, result.state) for result in results]
+    assert all("NO_SUCH_VARIABLE_OF_STANDPIPE" in result.found for result in results)
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_check_that_fails_itself() -> None:
     """A fault of the sink's code ends neither the command nor in a good result; its traceback is on stderr."""

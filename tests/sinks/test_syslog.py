@@ -15,6 +15,7 @@ from standpipe.preflight import FAILED, OK, WARNING, perform
 from standpipe.sinks.base import Delivered, Retry
 from standpipe.sinks.syslog import SyslogSink, open_sink
 from standpipe.sinks.syslog_stream import _refuse_itself
+from tests.sinks.batches import batch_of
 from tests.sinks.syslog_destination import SyslogDestination, server_context, syslog_config
 from tests.sinks.syslog_peer import Papers, free_port, make_papers
 from tests.sinks.syslog_records import (
@@ -22,7 +23,6 @@ from tests.sinks.syslog_records import (
     ODD_BODIES,
     START,
     TORN_BODIES,
-    batch_of,
     ids_of,
     numbered,
     records,

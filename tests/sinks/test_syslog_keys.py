@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from standpipe.sink_keys.syslog import TCP, TLS, parse_address, problems
+from standpipe.sink_keys.address import parse_address
+from standpipe.sink_keys.syslog import DEFAULT_PORTS, TCP, TLS, problems
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,7 @@ def test_an_address_has_a_host_and_the_transports_port_unless_it_names_one(
     text: str, transport: str, expected: tuple[str, int]
 ) -> None:
     """IPv6 addresses stand in brackets."""
-    assert expected == parse_address(text, transport)
+    assert expected == parse_address(text, DEFAULT_PORTS[transport])
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,7 @@ def test_an_address_has_a_host_and_the_transports_port_unless_it_names_one(
 def test_what_is_no_address_is_refused(text: str) -> None:
     """The message quotes it or says what is missing."""
     with pytest.raises(ValueError, match=r"."):
-        parse_address(text, TLS)
+        parse_address(text, DEFAULT_PORTS[TLS])
 
 
 @pytest.mark.parametrize(

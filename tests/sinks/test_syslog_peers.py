@@ -11,6 +11,7 @@ import pytest
 from bench.peers import RSYSLOG, SYSLOG_NG
 from standpipe.sinks.base import Delivered, Retry
 from standpipe.sinks.syslog import SyslogSink, open_sink
+from tests.sinks.batches import batch_of
 from tests.sinks.syslog_destination import parse, syslog_config
 from tests.sinks.syslog_peer import (
     GNUTLS,
@@ -22,7 +23,7 @@ from tests.sinks.syslog_peer import (
     make_papers,
     wait_until,
 )
-from tests.sinks.syslog_records import CONTEXT, ODD_BODIES, START, TORN_BODIES, batch_of, ids_of, numbered, records
+from tests.sinks.syslog_records import CONTEXT, ODD_BODIES, START, TORN_BODIES, ids_of, numbered, records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ import trustme
 
 from standpipe.config_sinks import SinkConfig
 from standpipe.errors import SinkError
-from standpipe.sinks.tls import TlsOptions, context, file_marks, is_lasting, tls_options
+from standpipe.sinks.tls import FreshContext, TlsOptions, context, file_marks, is_lasting, tls_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,3 +101,21 @@ def test_a_connection_that_broke_is_no_lasting_failure() -> None:
     assert not is_lasting(ssl.SSLEOFError(8, "EOF occurred in violation of protocol"))
     assert not is_lasting(ConnectionResetError())
     assert is_lasting(ssl.SSLCertVerificationError(1, "certificate verify failed"))
+
+
+def test_a_fresh_context_is_made_anew_with_its_files(tmp_path: Path) -> None:
+    """As long as no file of it was renewed, it is the same one."""
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes(trustme.CA().cert_pem.bytes())
+    fresh = FreshContext(TlsOptions(ca=str(ca)))
+    first = fresh.get()
+    assert first is fresh.get()
+    other = tmp_path / "other.pem"
+    other.write_bytes(trustme.CA().cert_pem.bytes())
+    other.rename(ca)
+    renewed = fresh.get()
+    assert first is not renewed
+    assert renewed is fresh.get()
+    ca.unlink()
+    with pytest.raises(SinkError):
+        fresh.get()

@@ -91,8 +91,8 @@ def command(
     """Seal closed segments, compress them, and delete what has been delivered.
 
     `standpipe run` starts this by itself; alone it is for people who have a supervisor of their own. A segment is
-    deleted only when every sink of the config has delivered it, unless journal.on_full is drop-oldest: name the config
-    that ship uses, or a sink may be forgotten. SIGTERM: finish the step under way, then stop.
+    deleted only when every sink that ship delivers to, and every sink of the config, has it, unless journal.on_full is
+    drop-oldest: name the config that ship uses. SIGTERM: finish the step under way, then stop.
     """
     log = Log("keep")
     in_use = config_path if parent_pid is None else usable_config(config_path, journal, log)

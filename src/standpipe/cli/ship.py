@@ -48,7 +48,7 @@ def command(
 
     `standpipe run` starts this by itself; alone it is for people who have a supervisor of their own. Each sink has a
     cursor in the journal, so a start goes on where the last stop was. SIGTERM: stop now. SIGUSR1: deliver the rest
-    first, also a last line that has no newline, then stop.
+    first, also a last line that has no newline, then stop. SIGHUP: read the sinks of the config again.
     """
     log = Log("ship")
     source = ConfigSource(config_path, journal, log, supervised=parent_pid is not None)

@@ -14,6 +14,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from standpipe.errors import JournalError
 from standpipe.journal.span import Hole
 from standpipe.records.framing import Framer, Record
 from standpipe.sinks.base import Batch, Unfit
@@ -63,6 +64,10 @@ class Wanted:
     seals: SealFeed | None = None
 
 
+class UnreadableError(JournalError):
+    """What comes next in the journal cannot be read now. Nothing was passed over: it may be asked for again."""
+
+
 class ReadsJournal(Protocol):
     """What is asked of a reader: see JournalReader."""
 
@@ -110,8 +115,16 @@ class Feed:
         self._parcel = Parcel(self._batch, self._offset, self._after)
 
     def next(self, now: float, *, at_once: bool = False) -> Parcel | None:
-        """Return the next parcel; None where there is none yet. now: monotonic seconds. at_once: do not linger."""
-        self._fill()
+        """Return the next parcel; None where there is none yet. now: monotonic seconds. at_once: do not linger.
+
+        Raises JournalError or OSError where the journal cannot be read on; what was read before has gone out then.
+        """
+        try:
+            self._fill()
+        except (JournalError, OSError):
+            if not self._batch.payloads:
+                raise
+            self._close()
         if self._ready:
             return self._ready.popleft()
         if not self._batch.payloads:
@@ -154,11 +167,14 @@ class Feed:
     def _read(self) -> bool:
         """Read once; False where there is nothing to read."""
         position = self._framer.offset + self._framer.pending
-        data = self._reader.read(position, READ_BYTES)
+        try:
+            data = self._reader.read(position, READ_BYTES)
+            hole = None if data else self._reader.span(position)
+        except (JournalError, OSError) as error:
+            raise UnreadableError(str(error)) from error
         if data:
             records = self._framer.feed(data)
         else:
-            hole = self._reader.span(position)
             if not isinstance(hole, Hole):
                 return False
             self._work = self._take(self._framer.skip_to(hole.end), hole.end, after=hole.end)

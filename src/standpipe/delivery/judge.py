@@ -2,7 +2,8 @@
 
 A request that was refused as a whole is halved until one record is left: that one is refused. But a wrong address
 refuses everything in the same way, and then nothing may be given up: so a lone record that only its request's refusal
-condemns is *doubtful* unless something was delivered a short while ago (`trusted`; the pump counts).
+condemns is *doubtful* unless something was delivered a short while ago: `trust` says how many records may still be
+given up so, and the pump counts.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class _Parts:
     retry: Retry | None = None
 
 
-def judge(outcome: Outcome, batch: Batch, *, trusted: bool) -> Verdict:
+def judge(outcome: Outcome, batch: Batch, *, trust: int) -> Verdict:
     """Return what to do after an attempt to send a batch."""
     if isinstance(outcome, Delivered):
         return Verdict(delivered=True)
@@ -50,14 +51,14 @@ def judge(outcome: Outcome, batch: Batch, *, trusted: bool) -> Verdict:
         certain = isinstance(outcome, Poison) and outcome.certain
         if len(batch) > 1 and not certain:
             return Verdict(again=batch.halves())
-        if certain or trusted:
+        if certain or trust > 0:
             return Verdict(dead=tuple((index, outcome.why) for index in range(len(batch))))
         why = f"a record is refused, and nothing else has been taken yet: {outcome.why}"
         return Verdict(again=(batch,), retry=Retry(why, config_fault=True), doubtful=True)
-    return _judge_records(outcome.faults, batch, trusted=trusted)
+    return _judge_records(outcome.faults, batch, trust)
 
 
-def _judge_records(faults: Mapping[int, Retry | Poison], batch: Batch, *, trusted: bool) -> Verdict:
+def _judge_records(faults: Mapping[int, Retry | Poison], batch: Batch, trust: int) -> Verdict:
     parts = _Parts()
     delivered = len(faults) < len(batch)
     doubtful = False
@@ -65,8 +66,9 @@ def _judge_records(faults: Mapping[int, Retry | Poison], batch: Batch, *, truste
         if isinstance(fault, Retry):
             parts.again.append(index)
             parts.retry = worse(parts.retry, fault)
-        elif fault.certain or trusted or delivered:
+        elif fault.certain or delivered or trust > 0:
             parts.dead.append((index, fault.why))
+            trust -= 0 if fault.certain else 1
         else:
             parts.again.append(index)
             doubtful = True

@@ -7,6 +7,7 @@ in any order and are judged (delivery.judge). The cursor moves when the parcels 
 ``retry``   While a retry is due later nothing is submitted: one sink has one destination, and one pause. What was
             waiting goes first then, in the order of the journal, the same bytes.
 ``dead``    A record that will never be taken is on the disk as a dead letter before its flight can be done.
+``pace``    A batch for which there was no answer in time goes in smaller pieces (delivery.pace).
 ``doubt``   See delivery.judge. A doubtful record lets the others of its flight go first, and one parcel more than
             usual may be under way, to see whether anything passes at all.
 
@@ -18,11 +19,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from standpipe.delivery.feed import UnreadableError
 from standpipe.delivery.judge import judge
+from standpipe.delivery.pace import Pace
 from standpipe.delivery.progress import UNREADABLE_RETRY_SECONDS
 from standpipe.delivery.senders import Senders
 from standpipe.delivery.window import Window
-from standpipe.errors import JournalError, SinkError
+from standpipe.errors import SinkError
 from standpipe.journal import sink_entries
 from standpipe.sinks.base import Delivered
 
@@ -74,6 +77,7 @@ class Pump:
         self._in_air = 0
         self._retry_at: float | None = None
         self._doubts = 0
+        self._pace = Pace(limits.batch_bytes)
         self._trust = 0  # so many records may be given up on their requests' refusal alone
         self._buried: list[tuple[Flight, Record, str]] = []  # dead letters that are not on the disk yet
         self._bury_at = 0.0
@@ -126,7 +130,7 @@ class Pump:
         """Return the next parcel, if there is one; what cannot be read stops this sink alone, and is tried again."""
         try:
             parcel = self._feed.next(self._clock(), at_once=self._wait.draining)
-        except (JournalError, OSError) as error:
+        except UnreadableError as error:
             self._unreadable = True
             self._progress.tell(sink_entries.JOURNAL_DAMAGED, str(error))
             self._read_at = self._clock() + UNREADABLE_RETRY_SECONDS
@@ -144,7 +148,7 @@ class Pump:
         Bytes count as well: one very large record is enough for all of them.
         """
         doubt = 1 if self._doubts else 0
-        if self._window.size_bytes > self._in_flight * self._batch_bytes:
+        if not doubt and self._window.size_bytes > self._in_flight * self._batch_bytes:
             return False
         if self._unreadable and self._clock() < self._read_at:
             return False
@@ -161,7 +165,9 @@ class Pump:
             self._retry_at = None
         for flight in self._window:
             while flight.todo and self._in_air < self._in_flight + (1 if self._doubts else 0):
-                self._send(flight, flight.todo.popleft())
+                pieces = self._pace.cut(flight.todo.popleft())
+                flight.todo.extendleft(reversed(pieces[1:]))
+                self._send(flight, pieces[0])
 
     def _send(self, flight: Flight, batch: Batch) -> None:
         flight.in_air += 1
@@ -177,9 +183,10 @@ class Pump:
             self._take(flight, batch, outcome)
 
     def _take(self, flight: Flight, batch: Batch, outcome: Outcome) -> None:
-        verdict = judge(outcome, batch, trusted=self._trust > 0)
+        verdict = judge(outcome, batch, trust=self._trust)
         self._condemn(flight, [(batch.records[index], why) for index, why in verdict.dead])
         self._trust -= len(verdict.dead)
+        self._pace.learn(batch, outcome)
         if verdict.delivered:
             self._trust = REFUSALS_TRUSTED
             self._doubts = 0

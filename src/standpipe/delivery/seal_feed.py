@@ -32,6 +32,7 @@ class SealFeed:
         self._reader = reader
         self._sealed = sealed
         self._missing = missing
+        self._told = -1  # the base of the segment whose seal the disk does not give
         self._look_again_at = 0  # an offset; before it no segment ends that we have not looked at
 
     def due(self, offset: int, *, at_once: bool) -> Iterator[Record]:
@@ -52,13 +53,23 @@ class SealFeed:
             if segment.end > offset or (not segment.sealed and segment.base >= newest):
                 return
             try:
-                body = read_seal_bytes(self._layout, segment.base).strip()
-                parse_seal(body)
+                body = self._read(segment.base)
             except (FileNotFoundError, JournalError) as error:
                 self._sealed = segment.end
                 self._missing(segment.base, segment.end, str(error))
                 continue
-            except OSError:
+            except OSError as error:  # it is there: tried again, for ever, and the journal is held until then
+                if self._told != segment.base:
+                    self._told = segment.base
+                    self._missing(segment.base, segment.end, str(error))
                 return
             self._sealed = segment.end
             yield Record(segment.base, segment.end - segment.base, body, torn=False, is_seal=True)
+
+    def _read(self, base: int) -> bytes:
+        """Return a segment's seal. Raises OSError, and JournalError where it is damaged or another one's."""
+        body = read_seal_bytes(self._layout, base).strip()
+        found = parse_seal(body).base
+        if found != base:
+            raise JournalError(f"it is the seal of the segment at {found}", "Restore the file from a copy")
+        return body

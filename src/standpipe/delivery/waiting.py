@@ -67,9 +67,10 @@ class Waiting:
     def for_data(self, seconds: float | None = None) -> None:
         """Wait until the journal may have more, we are woken, or seconds have passed.
 
-        Never less than COALESCE_SECONDS unless we are woken.
+        Never less than COALESCE_SECONDS, unless seconds are fewer or we are woken.
         """
-        if self.pause(COALESCE_SECONDS) or self.draining or self.stop_now:
+        shortest = COALESCE_SECONDS if seconds is None else min(COALESCE_SECONDS, seconds)
+        if self.pause(shortest) or self.draining or self.stop_now:
             return
         longest = self._watch.poll_seconds if seconds is None else min(self._watch.poll_seconds, seconds)
         for descriptor, _ in self._data_poll.poll(longest * 1000):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 
-from standpipe.journal.atomic import fsync_directory
+from standpipe.journal.atomic import atomic_write, fsync_directory
 from standpipe.journal.layout import FILE_MODE
 from standpipe.observe.log import utc_text
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FILE_BYTES_MAX = 32 << 20  # some 150,000 incidents; there may be two such files
 CAP_DIVISOR = 16  # and of the journal's cap no more than this part each, for they count against it
 OLDER_SUFFIX = ".1"
+OVERSIZE = 2  # times the limit: keep looks each 0.25 s, and nothing writes so much in between
 LINES_A_WRITE = 64  # a burst of dead letters must not cost an fsync each
 
 
@@ -62,14 +63,26 @@ def bytes_max(cap_bytes: int) -> int:
 
 
 def bound(path: str, limit_bytes: int = FILE_BYTES_MAX) -> bool:
-    """Begin a new file where this one has reached its limit; tell whether it had. Raises OSError."""
+    """Begin a new file where this one has reached its limit; tell whether it had. Raises OSError.
+
+    One that is far beyond it, because the limit was another, keeps its newest lines only.
+    """
+    older = path + OLDER_SUFFIX
     try:
-        if os.stat(path).st_size < limit_bytes:
-            return False
+        full = os.stat(path).st_size >= limit_bytes
     except FileNotFoundError:
-        return False
-    os.rename(path, path + OLDER_SUFFIX)
-    return True
+        full = False
+    if full:
+        os.rename(path, older)
+    try:
+        size = os.stat(older).st_size
+        if size >= OVERSIZE * limit_bytes:
+            with open(older, "rb") as file:
+                file.seek(size - limit_bytes)
+                atomic_write(older, file.read().partition(b"\n")[2])
+    except FileNotFoundError:
+        return full
+    return full
 
 
 def _read_file(path: str) -> bytes:

@@ -104,9 +104,7 @@ class Keeper:
 
     def _look(self, _stopping: Callable[[], bool]) -> bool:
         self._seals.load(segment.base for segment in self._reader.segments if segment.sealed)
-        entries = read_entries(self._layout.sinks) or {}
-        removed = {name for name, entry in entries.items() if entry.state == REMOVED}
-        self._sinks = tuple(sorted({*self._settings.sinks, *entries} - removed))
+        self._sinks = self._holders()
         self._cursors = {}
         for sink in self._sinks:
             state = cursor.read_cursor(self._layout.cursor(sink))
@@ -118,6 +116,19 @@ class Keeper:
         if incidents.bound(self._layout.incidents, limit_bytes):
             self._log.warning("the incidents' file is full; a new one was begun", file=self._layout.incidents)
         return False
+
+    def _holders(self) -> tuple[str, ...]:
+        """Return the sinks that hold on to the journal: those that ship has entered, besides the removed ones.
+
+        A sink of the config that ship has not entered counts if it was ever delivered to (a job's, with `ship --once`);
+        one that ship refused must not hold the journal for ever.
+        """
+        entries = read_entries(self._layout.sinks)
+        if entries is None:
+            return self._settings.sinks
+        names = {name for name, entry in entries.items() if entry.state != REMOVED}
+        others = set(self._settings.sinks) - set(entries)
+        return tuple(sorted(names | {name for name in others if cursor.read_cursor(self._layout.cursor(name))}))
 
     def _closed(self) -> list[Segment]:
         """Return every segment but the last: the journal's end is found there, so it must stay as it is."""

@@ -242,6 +242,9 @@ class JournalReader:
                 return self._read_compressed(offset, min(limit, found.end - offset))
             except FileNotFoundError:
                 self._relist()
+            except JournalError:
+                self._close_frames()  # or a file that somebody puts in its place would never be looked at
+                raise
         raise JournalError(f"the journal at {self._layout.root} changes too fast to be read at {offset}", "Try again")
 
     def _read_compressed(self, offset: int, limit: int) -> bytes:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from standpipe.journal.segment import Segment
 
 RESUME_DIVISOR = 8  # write again when 1/8 of a segment fits: fewer, larger pieces
+RESUME_CAP_DIVISOR = 4  # of a tiny cap this much comes free when one of its segments goes
 RESUME_BYTES_MIN = 64 << 10  # and never for less than this, unless the cap itself is smaller
 REFUSED_RETRY_SECONDS = 1.0  # a quota does not show in statvfs, so a refusing file system is tried again after this
 
@@ -36,7 +37,7 @@ class Room:
     def __init__(self, layout: Layout, cap_bytes: int, segment_size: int) -> None:
         self._layout = layout
         self._cap_bytes = cap_bytes
-        self.resume_bytes = min(max(RESUME_BYTES_MIN, segment_size // RESUME_DIVISOR), cap_bytes // 2)
+        self.resume_bytes = min(max(RESUME_BYTES_MIN, segment_size // RESUME_DIVISOR), cap_bytes // RESUME_CAP_DIVISOR)
 
     def used_besides(self, current: Segment) -> int:
         """Return what everything but the current segment takes from the cap. Raises OSError."""

@@ -133,6 +133,7 @@ class Delivery:
     def __init__(self, config: SinkConfig, shared: Shared, start: int, *, known: bool) -> None:
         self.config = config
         self.error: BaseException | None = None
+        self._over = False
         self._shared = shared
         self._start = start
         self._known = known
@@ -146,8 +147,8 @@ class Delivery:
 
     @property
     def ended(self) -> bool:
-        """Whether its thread has ended; `error` says then how."""
-        return not self._thread.is_alive()
+        """Whether its work has ended; `error` says then how."""
+        return self._over
 
     def join(self, seconds: float) -> bool:
         """Wait for the end; tell whether it came."""
@@ -162,6 +163,7 @@ class Delivery:
                 self._deliver()
         except BaseException as error:  # noqa: BLE001 - ship's main thread raises it again
             self.error = error
+        self._over = True  # before on_end: whoever is woken by it must see the end
         self._shared.on_end()
 
     # stdout.

@@ -126,6 +126,7 @@ def run_replay(
         bounded = BoundedReader(reader, last)
         (_to_stdout if sink.type == STDOUT else _to_sink)(sink, shared, bounded, cursor)
         done = cursor.state
+        lost_bytes = max(lost_bytes, bounded.lost_bytes)  # retention may have been faster
         return Replayed(first, last, done.delivered, done.filtered, done.dead_letters, lost_bytes)
     finally:
         reader.close()

@@ -25,6 +25,7 @@ from standpipe.errors import EXIT_OK, SinkError, StandpipeError
 from standpipe.journal import boot, identity, lock
 from standpipe.journal.layout import Layout
 from standpipe.journal.reader import JournalReader
+from standpipe.journal.sink_entries import REMOVED
 from standpipe.processes.child import die_with_parent, tell_ready
 from standpipe.processes.delivery import Delivery, Shared
 from standpipe.sinks.base import Context
@@ -135,7 +136,8 @@ class Ship:
     def run(self) -> None:
         """Deliver until everything has ended. Raises what a delivery raised."""
         self._sinks = self._gated(self._sinks)
-        self._start(self._sinks, (self._roster.settle_once if self._once else self._roster.settle)(self._sinks))
+        settled = self._settle_start()
+        self._start(self._sinks, settled)
         if not self._once:
             self._keep_accepted()
         while not self._is_over():
@@ -229,6 +231,26 @@ class Ship:
             raise SinkError(
                 f"sink {left[0]} is still busy and cannot be changed", "The next start takes the new config"
             )
+
+    def _settle_start(self) -> Settled:
+        """Settle the sinks for a start. A full volume must not keep those that are known from making room."""
+        anybodys = self._source is not None and not self._source.is_the_journals
+        if self._once or anybodys:
+            return self._roster.settle_once(self._sinks)
+        try:
+            return self._roster.settle(self._sinks)
+        except OSError as error:
+            entries = self._states.known or {}
+            known = [s for s in self._sinks if s.name in entries and entries[s.name].state != REMOVED]
+            if not known:
+                raise
+            self._log.error(
+                "sinks.json cannot be written; only the sinks that are in it are delivered to",
+                error=error.strerror,
+                sinks=[sink.name for sink in known],
+            )
+            self._sinks = known
+            return self._roster.settle_once(known)
 
     def _gated(self, sinks: Sequence[SinkConfig]) -> Sequence[SinkConfig]:
         """Return the sinks to deliver to: at a restart a changed config is taken only as SIGHUP would take it."""

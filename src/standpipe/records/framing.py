@@ -9,7 +9,7 @@ Nothing is emitted before its newline or a proven end, so the same bytes give th
 into reads.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from standpipe.errors import JournalError, UsageError
 from standpipe.records.objects import JSON_WHITESPACE, find_object, is_object
@@ -19,9 +19,8 @@ LINE_BYTES_MAX = 128 * 1024 * 1024
 (``max_request_size``), but the answer to a LIST has no limit: lines of some tens of MB have been seen."""
 
 
-@dataclass(slots=True)
-class Record:
-    """One interval of the journal and what it holds."""
+class Record(msgspec.Struct, gc=False):
+    """One interval of the journal and what it holds. Nothing in it can refer back to it, so no collector is needed."""
 
     offset: int
     """Journal offset of the first byte, Vault's prefix included."""

@@ -10,7 +10,7 @@ from standpipe.sink_keys.tls import TLS_KEYS, tls_problems
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MESSAGE_SIZE_TEXT = "1000000"  # librdkafka's message.max.bytes; brokers take 1,048,588 by default (max.message.bytes)
+MESSAGE_SIZE_TEXT = "1000000B"  # librdkafka's message.max.bytes; brokers take 1,048,588 by default (max.message.bytes)
 MIN_MESSAGE_SIZE_TEXT = "16KiB"
 MAX_MESSAGE_SIZE_TEXT = "64MiB"
 

@@ -8,6 +8,7 @@ from standpipe.config_keys import Key, Kind
 from standpipe.sink_keys.objects_url import parse_url
 from standpipe.sink_keys.pairs import pair_problems
 from standpipe.sink_keys.tls import TLS_KEYS
+from standpipe.sink_keys.url import parse_url as parse_http_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,9 +85,9 @@ def problems(options: Mapping[str, object]) -> list[tuple[str, str, str]]:
     found += pair_problems(options, "access_key_id", "secret_access_key")
     if options.get("session_token") and not options.get("access_key_id"):
         found.append(("session_token", "is given without access_key_id", "Give the key that it belongs to"))
-    endpoint = str(options.get("endpoint") or "")
-    if endpoint and not endpoint.startswith(("http://", "https://")):
-        found.append(("endpoint", f"{endpoint!r} is no URL", "Write https://HOST or http://HOST:PORT"))
+    endpoint = parse_http_url(str(options.get("endpoint") or "https://host"))
+    if isinstance(endpoint, str):
+        found.append(("endpoint", f"cannot be used: {endpoint}", "Write https://HOST or http://HOST:PORT"))
     if "cluster" in options and not options["cluster"]:
         found.append(("cluster", "is empty", "Name the cluster"))
     return found

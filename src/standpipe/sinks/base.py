@@ -49,12 +49,13 @@ class Retry:
 
     why: in words, for status and the log, never with a secret in it. after_seconds: what the destination asked for
     (Retry-After), None where it did not. config_fault: only a person can mend it (403, a wrong name, TLS that does not
-    verify): told loudly, and tried again slowly.
+    verify): told loudly, and tried again slowly. timed_out: there was no answer in time: a smaller batch may do better.
     """
 
     why: str
     after_seconds: float | None = None
     config_fault: bool = False
+    timed_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)

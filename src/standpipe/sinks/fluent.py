@@ -88,7 +88,8 @@ class FluentSink:
         except (SinkError, RefusedError, ProtocolError) as error:
             return Retry(f"{self._where}: {error}", config_fault=True)
         except OSError as error:
-            return Retry(f"{self._where}: {_reason(error)}", config_fault=is_lasting(error))
+            why = f"{self._where}: {_reason(error)}"
+            return Retry(why, config_fault=is_lasting(error), timed_out=isinstance(error, TimeoutError))
 
     def checks(self) -> list[Check]:
         """Return the look at the server: it connects, shakes hands where there is a key, and sends nothing."""

@@ -23,11 +23,11 @@ from __future__ import annotations
 
 import struct
 from base64 import b64encode
-from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from standpipe.records.envelope import Envelope
 from standpipe.records.fields import parse_fields

@@ -18,10 +18,11 @@ too large for one entry goes as several, each with LogEntry.split and a piece of
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from standpipe.records.envelope import Envelope, entry_id
 from standpipe.records.fields import parse_fields

@@ -42,10 +42,8 @@ _SUSPECT = (b"0e", b"0E", b"0" * 16)
 """In what is outside strings, with all digits and points made 0: an exponent, or more digits than a double always
 keeps, which is 15 (DBL_DIG of C's float.h)."""
 
-_ESCAPED = (b"\\u0022", b"\\u003a", b"\\u003A")  # a quote, a colon: msgspec writes them in another way
 
 _decode = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder().encode
 _UNREADABLE = (msgspec.DecodeError, RecursionError, OverflowError)
 
 
@@ -116,18 +114,28 @@ def _has_suspect_number(outside: bytes) -> bool:
 def _keys_are_unique(body: bytes, outside: bytes) -> bool:
     """Tell cheaply whether no object has a key twice, nor the outermost one ours; False where that is not sure.
 
-    A decoder keeps one member of each key. So if what it kept, encoded again, has as many `":` as the original, no
-    member went: without whitespace and odd escapes, they stand behind each key, and within strings in both alike.
+    A decoder keeps one member of each key. So if what it kept has as many members as there are colons outside of
+    strings, none went.
     """
-    if b" " in outside or b"\t" in outside or b"\r" in outside:
-        return False
-    if b"\\" in body and any(escape in body for escape in _ESCAPED):
-        return False
     try:
         parsed = _decode(body)
     except _UNREADABLE:
         return False
-    return OWN_KEY not in parsed and body.count(b'":') == _encode(parsed).count(b'":')
+    return OWN_KEY not in parsed and _members(parsed) == outside.count(b":")
+
+
+def _members(value: object) -> int:
+    """Return how many members all objects in a decoded value have."""
+    count = 0
+    todo = [value]
+    while todo:
+        found = todo.pop()
+        if isinstance(found, dict):
+            count += len(found)
+            todo += [inner for inner in found.values() if isinstance(inner, dict | list)]
+        elif isinstance(found, list):
+            todo += [inner for inner in found if isinstance(inner, dict | list)]
+    return count
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -182,7 +182,8 @@ class HttpClient:
         if isinstance(error, ConnectTimeoutError) and not isinstance(error, NewConnectionError):
             return Retry(f"{self.server}: no connection within {self._timeout.connect_timeout:g} s")
         if isinstance(error, ReadTimeoutError | TimeoutError) or isinstance(cause, TimeoutError):
-            return Retry(f"{self.server}: no answer within {self._timeout_seconds:g} s; it may have the batch or not")
+            why = f"{self.server}: no answer within {self._timeout_seconds:g} s; it may have the batch or not"
+            return Retry(why, timed_out=True)
         if isinstance(error, NewConnectionError):
             reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else "failed"
             return Retry(f"{self.server}: no connection: {reason}")

@@ -171,7 +171,7 @@ class SyslogSink:
             return Retry(f"{self._where}: {why}")
         if isinstance(error, socket.gaierror):
             return Retry(f"{self._where}: the name cannot be resolved: {error.strerror}")
-        return Retry(f"{self._where}: {error.strerror or error}")
+        return Retry(f"{self._where}: {error.strerror or error}", timed_out=isinstance(error, TimeoutError))
 
     def _look(self) -> list[Result]:
         name = CHECK_NAME

@@ -24,6 +24,7 @@ SEGMENTS = "segments"  # takes whole segments
 NETWORK = "network"  # reached over TCP, so that a proxy can stand in between
 ORDER = "order"  # what it received has an order of arrival, within a stream
 SEVERAL_IN_FLIGHT = "several in flight"  # sends several batches at once, unless it is told to send one at a time
+DROPS_REPEATS = "drops repeats"  # drops itself what one producer sends again
 BATCHES = "batches"  # shows which records came in one batch
 TLS = "TLS"
 CLIENT_CERTIFICATE = "client certificate"  # asks for one

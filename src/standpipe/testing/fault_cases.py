@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from standpipe.journal import sink_entries
 from standpipe.testing import arrivals
 from standpipe.testing.arrivals import require
+from standpipe.testing.destination import DROPS_REPEATS
 from standpipe.testing.stage import WITNESS
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ BATCH_RECORDS = 5
 def ambiguous_failure(stage: Stage) -> None:
     """Reset the connection when the server has the batch and has not said so."""
     stage.begin()
+    stage.configure(witness=True)
     ship = stage.ship()
     _until_taken_without_an_answer(stage)
     stage.proxy.reset()
@@ -28,17 +30,21 @@ def ambiguous_failure(stage: Stage) -> None:
     stage.wait_delivered()
     ship.stop()
     stage.check_complete()
+    if not stage.whole_segments and DROPS_REPEATS not in stage.kind.capabilities:
+        require(arrivals.repeats(stage.received()), "nothing was repeated: then something was guessed")
 
 
 def killed_between_send_and_ack(stage: Stage) -> None:
     """Kill ship when the server has the batch and has not said so."""
     stage.begin()
+    stage.configure(witness=True)
     ship = stage.ship()
     before = _until_taken_without_an_answer(stage)
     ship.kill()
     stage.proxy.reset()
     stage.proxy.release_answers()
     require(stage.cursor().offset == before, "the cursor moved over what was not acknowledged")
+    stage.configure()
     stage.deliver_once()
     stage.check_complete()
     if not stage.whole_segments:
@@ -46,13 +52,19 @@ def killed_between_send_and_ack(stage: Stage) -> None:
 
 
 def _until_taken_without_an_answer(stage: Stage) -> int:
-    """Deliver something, then let something arrive of which no acknowledgement comes; return the cursor's offset."""
+    """Deliver something, then let something arrive of which no acknowledgement comes; return the cursor's offset.
+
+    More is written then, and has reached the other sink when this returns: ship has had every occasion to guess.
+    """
     stage.add(20)
     stage.wait_delivered()
     before, count = stage.cursor().offset, len(stage.received())
     stage.proxy.hold_answers()
     stage.add(20)
     stage.wait_until(lambda: len(stage.received()) > count, "the destination has some of it")
+    stage.add(5)
+    end = stage.journal.records[-1].end
+    stage.wait_until(lambda: stage.cursor(WITNESS).offset == end, "the other sink has everything")
     return before
 
 
