@@ -75,7 +75,7 @@ class StepWaiting(Waiting):
         self.paused()
         return False
 
-    def writable(self, descriptor: int) -> bool:
+    def writable(self, descriptor: int, late: Callable[[], None] = lambda: None) -> bool:
         """Let the test read."""
         assert descriptor >= 0
         self.full()

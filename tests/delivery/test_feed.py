@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from standpipe.delivery.feed import Feed
+    from standpipe.records.framing import Record
 
 SIZE = 120  # bytes of a record
 DELETES = Selection(SelectConfig(operations=("delete",)))
@@ -71,11 +72,13 @@ def test_what_a_hole_lost_was_not_filtered(rig: Rig, selection: Selection | None
     """The record behind a hole says the hole's end as `after`, also where the hole comes under the reader's eyes."""
     for _ in range(3):
         rig.journal.add(request("delete") + request("read") * 4)
-    lose = lambda: rig.journal.remove(600, ".log")  # noqa: E731
-    reader = Interrupted(rig, 600, lose)
+
+    def lose() -> None:
+        rig.journal.remove(600, ".log")
+
     if not under_way:
         lose()
-        reader = JournalReader(rig.layout)  # type: ignore[assignment]
+    reader = Interrupted(rig, 600, lose) if under_way else JournalReader(rig.layout)
     found = all_of(rig.feed(Sink(Limits(1 << 20, 1000)), Cursor(0, 0), selection=selection, reader=reader))
     expected = [(offset, offset) for offset in (*range(0, 600, SIZE), *range(1200, 1800, SIZE))]
     if selection is not None:
@@ -165,3 +168,18 @@ def test_seals_do_not_wait_for_the_end_of_a_backlog(rig: Rig, monkeypatch: pytes
             sent = parcel.offset
     assert 5 == len(behind)
     assert max(behind) <= 2 * SIZE
+
+
+def test_a_fault_in_encoding_passes_nothing_over(rig: Rig) -> None:
+    """It is no damage of the journal: it is raised as it is, also where records wait that could be sent."""
+
+    class Faulty(Sink):
+        def encode(self, record: Record, after: int) -> bytes:
+            if record.offset == 2 * SIZE:
+                raise OSError("a fault")
+            return super().encode(record, after)
+
+    rig.journal.add()
+    feed = rig.feed(Faulty(Limits(1 << 20, 1000)), Cursor(0, 0))
+    with pytest.raises(OSError, match="a fault"):
+        feed.next(0.0)

@@ -92,7 +92,12 @@ def test_a_burst_is_one_write(path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     """Many incidents at once cost a few syncs of the disk, and none is left out."""
     synced: list[int] = []
     sync = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda descriptor: (synced.append(descriptor), sync(descriptor))[1])
+
+    def counted(descriptor: int) -> None:
+        synced.append(descriptor)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", counted)
     Ledger(str(path)).add_all("dead-letter", [(number, 1, {"sink": "web"}) for number in range(600)])
     assert [(number, 1) for number in range(600)] == listed(path)
     assert len(synced) <= 600 / 50

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from standpipe.delivery import progress as progresses
 from standpipe.delivery.progress import SAME_TROUBLE_SECONDS, Progress
 from standpipe.delivery.sink_states import SinkStates
 from standpipe.delivery.waiting import Waiting
@@ -28,7 +27,7 @@ class Told:
         self.states = SinkStates(self.layout)
         self.states.enter({"web": SinkEntry("http", 0)})
         self.now = 0.0
-        monkeypatch.setattr(progresses.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr("standpipe.delivery.progress.time.monotonic", lambda: self.now)
         self._path = directory / "messages"
         self._log = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self._wait = Waiting(self.layout.segments)

@@ -83,7 +83,7 @@ class Stepping(Waiting):
         self.most = 0
 
     def pause(self, seconds: float | None) -> bool:
-        """The pump wants no more for now: note what it holds, and let one attempt end."""
+        """Note what the pump holds, for it wants no more for now, and let one attempt end."""
         self.most = max(self.most, self.held)
         self.gate.release()
         return super().pause(seconds)

@@ -4,13 +4,13 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
-import pytest
-
 from standpipe.delivery.waiting import Waiting
 from standpipe.journal import watch
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 DEADLINE_SECONDS = 60.0
 

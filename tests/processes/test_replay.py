@@ -322,7 +322,7 @@ def test_what_retention_takes_meanwhile_is_counted_as_lost(place: Place, tmp_pat
 
     with Forgetful() as web:
         place.config.write_text(
-            f'sinks: {{web: {{type: http, url: "{web.url}", in_flight: 1, batch: {{size: 64KiB}}}}}}\n'
+            f'sinks: {{web: {{type: http, url: "{web.url}", batch: {{size: 64KiB, in_flight: 1}}}}}}\n'
         )
         door = place.run("replay", "--sink", "web", "--from", "0", "--json")
         told = door.messages()[-1]

@@ -57,10 +57,21 @@ class Place:
         """Start a command on the journal."""
         with (self.directory / "stdout").open("wb") as stdout:
             door = FrontDoor(
-                self.directory, *arguments, "--journal", str(self.journal.root), stdout=stdout.fileno()
+                self.directory,
+                *arguments,
+                "--journal",
+                str(self.journal.root),
+                stdout=stdout.fileno(),
+                before=("env", f"PYTHONPATH={self._without_kafka()}"),
             )
         self._ends.callback(door.kill)
         return door
+
+    def _without_kafka(self) -> str:
+        """Return where Python looks for modules, so that the library of the sink kafka cannot be loaded."""
+        path = self.directory / "confluent_kafka.py"
+        path.write_text("raise ModuleNotFoundError('not here', name=__name__)\n")
+        return os.pathsep.join([str(self.directory), *filter(None, [os.environ.get("PYTHONPATH")])])
 
     def ship(self, *arguments: str) -> FrontDoor:
         """Start a ship with the config."""
@@ -123,12 +134,16 @@ def test_a_job_drops_nobody_s_hold(place: Place) -> None:
 def test_a_job_gives_the_others_theirs(place: Place) -> None:
     """A sink that is refused ends the job with its words, once the others have everything."""
     place.web.answer(403, -1)
-    place.sinks(refused=place.http(), local=place.file())
-    door = place.ship("--once")
-    assert EXIT_UNABLE == door.status()
-    assert "403" in str(door.messages()[-1]["message"])
-    assert place.content == place.out.read_bytes()
-    assert COUNT * SIZE == place.offset("local")
+    with HttpDestination() as slow:
+        slow.hold()
+        place.sinks(refused=place.http(), slow=place.http(slow, ", batch: {records: 1, in_flight: 1}"))
+        door = place.ship("--once")
+        door.wait_for("the sink takes nothing until somebody mends it")
+        slow.release()
+        assert EXIT_UNABLE == door.status()
+        assert "403" in str(door.messages()[-1]["message"])
+        assert COUNT == len(slow.records)
+    assert COUNT * SIZE == place.offset("slow")
 
 
 def test_a_job_ends_beside_a_busy_capture(place: Place) -> None:
@@ -143,7 +158,7 @@ def test_a_job_ends_beside_a_busy_capture(place: Place) -> None:
 
     held = lock.acquire(place.layout.lock("capture"), "capture")
     with Growing() as web:
-        place.sinks(web=place.http(web, ", batch: {records: 1}, in_flight: 1"))
+        place.sinks(web=place.http(web, ", batch: {records: 1, in_flight: 1}"))
         door = place.ship("--once")
         assert EXIT_OK == door.status()
         assert COUNT == len(web.records)
@@ -159,7 +174,7 @@ def test_a_refused_config_is_not_taken_at_a_restart(place: Place) -> None:
     door = place.child()
     wait_until(lambda: place.offset("local") == COUNT * SIZE, "the good one has everything")
     wait_until(lambda: place.offset("cloud") >= 0, "the other one has begun")
-    place.sinks(klaud="type: http, url: 'https://localhost:9/', tls: {ca: /nowhere}", local=place.file())
+    place.sinks(klaud="type: kafka, brokers: ['localhost:9'], topic: audit", local=place.file())
     door.signal(signal.SIGHUP)
     door.wait_for("the new config is refused")
     door.kill()

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 ROOT = "long/term/blue/node-1"
 WRONG_KEY = AZURE_KEY[::-1]
 TIMEOUT = "20s"
+S3_SECRET = "hush-nobody-may-see-this-key"  # noqa: S105
 NUMBERS = count()
 
 
@@ -109,7 +110,7 @@ def _open_s3(wish: Wish) -> Iterator[Destination]:
     try:
         bucket = f"{BUCKET}-{next(NUMBERS)}"
         scheme = "https" if context else "http"
-        there = {"access_key_id": "AKIAEXAMPLE", "secret_access_key": "a secret"}
+        there = {"access_key_id": "AKIAEXAMPLE", "secret_access_key": S3_SECRET}
         store = S3Store(
             bucket,
             endpoint=f"{scheme}://127.0.0.1:{server.port}",
@@ -128,7 +129,9 @@ def _open_s3(wish: Wish) -> Iterator[Destination]:
             Path(path).write_text(text, encoding="ascii")
             section[name] = {"file": path}
         _make_bucket(server.port, bucket, tls=context is not None)
-        yield ObjectsAdapter(section, store, server.port)
+        adapter = ObjectsAdapter(section, store, server.port)
+        adapter.secrets = (S3_SECRET,)
+        yield adapter
     finally:
         server.shutdown()
         thread.join()

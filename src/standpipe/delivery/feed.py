@@ -117,11 +117,11 @@ class Feed:
     def next(self, now: float, *, at_once: bool = False) -> Parcel | None:
         """Return the next parcel; None where there is none yet. now: monotonic seconds. at_once: do not linger.
 
-        Raises JournalError or OSError where the journal cannot be read on; what was read before has gone out then.
+        Raises UnreadableError where the journal cannot be read on; what was read before has gone out then.
         """
         try:
             self._fill()
-        except (JournalError, OSError):
+        except UnreadableError:
             if not self._batch.payloads:
                 raise
             self._close()

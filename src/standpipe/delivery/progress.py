@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 UNREADABLE_RETRY_SECONDS = 10.0  # a damaged file of the journal does not mend itself; a disk that failed once may
 SAME_TROUBLE_SECONDS = 60.0  # a destination that fails now and then must not fill the log
+WHY_LENGTH_MAX = 300  # characters: enough to know what to do; a server's error page does not belong into a log line
 NOTICES_MAX = 16  # different ones that are told; a sink that says something new each time must not fill the log
 DEAD_LETTERS_TOLD = 3  # in the log, one by one; all of them are incidents
 
@@ -85,6 +86,7 @@ class Progress:
 
     def tell(self, state: str, why: str = "") -> None:
         """Note the sink's state. A trouble is logged when it begins, and one that comes and goes once a minute."""
+        why = why if len(why) <= WHY_LENGTH_MAX else f"{why[: WHY_LENGTH_MAX - 1]}…"
         if (state, why) == self.state:
             return
         before, self.state = self.state[0], (state, why)

@@ -14,7 +14,7 @@ from standpipe.delivery.edges import record_start
 from standpipe.delivery.progress import UNREADABLE_RETRY_SECONDS
 from standpipe.errors import JournalError
 from standpipe.journal.cursor import Cursor, CursorFile
-from standpipe.journal.sink_entries import DELIVERING, JOURNAL_DAMAGED
+from standpipe.journal.sink_entries import DELIVERING, JOURNAL_DAMAGED, RETRYING
 from standpipe.journal.span import Span
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ class StdoutPump:
         self._wait = progress.wait
         self._ledger = ledger
         self._log = log
-        self._told_broken = False
         self._told_cursor = False
 
     def begin(
@@ -110,8 +109,6 @@ class StdoutPump:
                 self._progress.tell(JOURNAL_DAMAGED, str(error))
                 self._wait.pause(UNREADABLE_RETRY_SECONDS)
                 continue
-            if self._progress.state[0] == JOURNAL_DAMAGED:
-                self._progress.tell(DELIVERING)
             if batch is None:
                 self._ledger.flush()
                 if not self._wait.draining:
@@ -145,6 +142,7 @@ class StdoutPump:
         if sent and batch.suffix:
             sent = self._send_all(lambda _: self._output.send_bytes(batch.suffix), len(batch.suffix))
         if sent:
+            self._progress.tell(DELIVERING)
             self._update(offset=batch.next_offset, after=batch.after, writing=None, **self._counts(batch))
         return sent
 
@@ -173,8 +171,6 @@ class StdoutPump:
                     raise
                 self._tell_broken(error)
                 self._wait.pause(BROKEN_RETRY_SECONDS)
-            else:
-                self._told_broken = False
             if done < length and self._wait.stop_now:
                 return False
         return True
@@ -192,10 +188,12 @@ class StdoutPump:
             )
         return self._output.send_bytes(data)
 
+    def tell_late(self) -> None:
+        """Note that the reader takes nothing."""
+        self._progress.tell(RETRYING, "the reader of stdout takes nothing, and its pipe is full")
+
     def _tell_broken(self, error: OSError) -> None:
-        if not self._told_broken:
-            self._told_broken = True
-            self._log.error("stdout cannot be written to; records stay in the journal meanwhile", error=error.strerror)
+        self._progress.tell(RETRYING, f"stdout cannot be written to: {error.strerror}")
 
     def _update(self, **changes: object) -> None:
         """Save the cursor. Where the disk refuses, records still go out; a later kill repeats more of them."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from standpipe.journal.watch import DirectoryWatch
 
+LATE_SECONDS = 5.0  # a reader that takes nothing for so long is told of
 COALESCE_SECONDS = (
     0.02  # between two looks at the journal: at 5,000 records/s 100 records a look, and no person notices
 )
@@ -86,13 +87,18 @@ class Waiting:
             self._clear_wake()
         return woken
 
-    def writable(self, descriptor: int) -> bool:
-        """Wait until a descriptor takes more; False if we were told to stop now."""
+    def writable(self, descriptor: int, late: Callable[[], None] = lambda: None) -> bool:
+        """Wait until a descriptor takes more; False if we were told to stop now. late: called once it takes long."""
         poll = select.poll()
         poll.register(descriptor, select.POLLOUT)
         poll.register(self._wake_end, select.POLLIN)
+        patience: float | None = LATE_SECONDS
         while not self.stop_now:
-            for ready, _ in poll.poll():
+            found = poll.poll(None if patience is None else patience * 1000)
+            if not found:
+                patience = None
+                late()
+            for ready, _ in found:
                 if ready == descriptor:
                     return True
                 self._clear_wake()

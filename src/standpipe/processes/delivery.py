@@ -170,11 +170,13 @@ class Delivery:
 
     def _deliver_stdout(self) -> None:
         config, shared = self.config, self._shared
-        output = Output(boot.current_boot_id(), self.waiting.writable)
+        late: list[Callable[[], None]] = []  # what to do when the reader takes nothing; the pump comes after the output
+        output = Output(boot.current_boot_id(), lambda end: self.waiting.writable(end, late[0]))
         opened, reader = shared.open_reader()
         cursor = CursorFile(shared.layout.cursor(config.name))
         progress = Progress(config.name, cursor, shared.states, self.waiting, shared.log)
         pump = StdoutPump(reader, cursor, output, progress, shared.ledger, shared.log)
+        late.append(pump.tell_late)
         selection = None if config.select is None else Selection(config.select)
         state = pump.begin(
             self._start,
