@@ -137,3 +137,12 @@ def test_trust_is_used_up_record_by_record() -> None:
     assert [0, 1] == [index for index, _ in verdict.dead]
     assert verdict.doubtful
     assert 3 == len(verdict.again[0])
+
+
+def test_trust_counts_records_one_by_one() -> None:
+    """An answer that refuses every record of a batch uses up what trust there is, and the others are doubted."""
+    outcome = PerRecord({index: Poison("no") for index in range(10)})
+    verdict = judge(outcome, batch_of(10), trust=3)
+    assert [0, 1, 2] == [index for index, _ in verdict.dead]
+    assert verdict.doubtful
+    assert [7] == [len(batch) for batch in verdict.again]

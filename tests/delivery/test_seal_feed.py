@@ -117,3 +117,17 @@ def test_the_seal_of_another_segment(journal: Crafted) -> None:
     MISSING.clear()
     assert [(0, 600), (1200, 600)] == spans(feed(journal), 2400)
     assert [(600, 1200)] == MISSING
+
+
+def test_a_seal_that_the_disk_does_not_give(journal: Crafted) -> None:
+    """It is told, once, and waited for: those after it come behind it, when it can be read."""
+    path = journal.file(600, ".seal.json")
+    path.rename(journal.root / "kept")
+    path.mkdir()
+    MISSING.clear()
+    found = feed(journal)
+    assert [[(0, 600)], [], []] == [spans(found, 2400) for _ in range(3)]
+    assert [(600, 1200)] == MISSING
+    path.rmdir()
+    (journal.root / "kept").rename(path)
+    assert [(600, 600), (1200, 600)] == spans(found, 2400)

@@ -198,3 +198,17 @@ def test_a_good_config_is_taken_at_a_restart(place: Place) -> None:
     door.wait_for("delivering")
     stop(door)
     assert ["sink-added", "sink-removed"] == sorted(place.kinds())
+
+
+def test_a_ship_without_a_config_drops_nobody_s_hold(place: Place) -> None:
+    """Somebody looks at a journal with a ship of his own, to stdout: what another sink has not had stays."""
+    place.web.answer(503, -1)
+    place.sinks(cloud=place.http())
+    door = place.child()
+    door.wait_for("records are not taken at the moment")
+    door.kill()
+    before = place.files()
+    door = place.start("ship")
+    wait_until(lambda: (place.directory / "stdout").read_bytes() == place.content, "everything comes")
+    stop(door)
+    assert (before, []) == (place.files(), place.kinds())

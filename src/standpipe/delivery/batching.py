@@ -112,9 +112,9 @@ class ParcelBatcher:
 
     def next(self, offset: int) -> Batch | None:
         """See Batcher; offset must be where the batch before ended."""
-        parcel = self._feed.next(0.0, at_once=True)
+        parcel = self._feed.next(0.0, at_once=True, reads=1)  # small batches: a kill repeats what is in one
         while parcel is None and self._feed.has_more:
-            parcel = self._feed.next(0.0, at_once=True)
+            parcel = self._feed.next(0.0, at_once=True, reads=1)
         return self._batch(offset, parcel)
 
     def last(self, offset: int) -> Batch | None:

@@ -114,13 +114,15 @@ class Feed:
         self._size = 0
         self._parcel = Parcel(self._batch, self._offset, self._after)
 
-    def next(self, now: float, *, at_once: bool = False) -> Parcel | None:
+    def next(self, now: float, *, at_once: bool = False, reads: int = READS_A_CALL) -> Parcel | None:
         """Return the next parcel; None where there is none yet. now: monotonic seconds. at_once: do not linger.
+
+        reads: of the journal, at most; a parcel that is wanted at once then has what one read brought, if that is 1.
 
         Raises UnreadableError where the journal cannot be read on; what was read before has gone out then.
         """
         try:
-            self._fill()
+            self._fill(reads)
         except UnreadableError:
             if not self._batch.payloads:
                 raise
@@ -131,19 +133,19 @@ class Feed:
             return None
         if self._opened_at is None:
             self._opened_at = now
-        if (at_once and not self.has_more) or now - self._opened_at >= self._limits.linger_seconds:
+        if (at_once and (reads == 1 or not self.has_more)) or now - self._opened_at >= self._limits.linger_seconds:
             self._close()
             return self._ready.popleft()
         return None
 
-    def _fill(self) -> None:
+    def _fill(self, most: int) -> None:
         """Work until a parcel is ready, or enough was read, or there is nothing more to read."""
         reads = 0
         self.has_more = False
         while not self._ready:
             if self._go_on() or self._take_seals(at_once=False):
                 continue
-            if reads >= READS_A_CALL:
+            if reads >= most:
                 self.has_more = True
                 return
             if not self._read():
