@@ -78,6 +78,7 @@ class StepWaiting(Waiting):
     def writable(self, descriptor: int, late: Callable[[], None] = lambda: None) -> bool:
         """Let the test read."""
         assert descriptor >= 0
+        assert callable(late)
         self.full()
         return not self.stop_now
 

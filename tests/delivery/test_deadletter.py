@@ -164,3 +164,16 @@ def test_how_much_of_the_cap() -> None:
         bytes_max(CAP_DIVISOR << 20),
         bytes_max(1 << 50),
     ]
+
+
+def test_the_files_of_all_sinks_share_one_limit(box: Box) -> None:
+    """They count against one cap: another sink's letters leave less room for this one's."""
+    letters = box.letters(limit_bytes=600)
+    assert letters.add([(record(0), "no")], NOW) is None
+    other = box.path.with_name("other.jsonl")
+    other.write_bytes(b"x" * 500)
+    refused = letters.add([(record(8), "no")], NOW)
+    assert refused is not None
+    assert "has reached its limit of 600 bytes" in refused
+    other.unlink()
+    assert letters.add([(record(8), "no")], NOW) is None

@@ -308,3 +308,42 @@ def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+class Fixed(Destination):
+    """Answers the same to everything, so often; then it takes all."""
+
+    def __init__(self, answer: Retry, times: int) -> None:
+        super().__init__(Limits(1 << 20, 10), [], set(), named=True)
+        self._answers = [answer] * times
+
+    def send(self, batch: Batch) -> Outcome:
+        """See Sink."""
+        return self._answers.pop() if self._answers else super().send(batch)
+
+
+class Noted(Backoff):
+    """Notes what it is asked, and lets nobody wait."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: 0.0)
+        self.asked: list[tuple[float | None, bool]] = []
+
+    def next_seconds(self, asked_seconds: float | None, *, config_fault: bool) -> float:
+        """See Backoff."""
+        self.asked.append((asked_seconds, config_fault))
+        return 0.0
+
+
+@pytest.mark.parametrize("answer", [Retry("busy", 7.0), Retry("forbidden", config_fault=True)])
+def test_the_pause_is_what_the_answer_asks_for(rig: Rig, answer: Retry) -> None:
+    """Retry-After, and that a person has to act, reach the one place that decides how long to wait."""
+    wait = rig.waiting()
+    sink = Fixed(answer, 2)
+    pump = rig.pump(sink, wait)
+    noted = Noted()
+    pump._backoff = noted
+    pump.run()
+    wait.close()
+    assert [(answer.after_seconds, answer.config_fault)] * 2 == noted.asked
+    assert set(rig.offsets) == {offset for offset, _ in sink.got}

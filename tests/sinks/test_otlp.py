@@ -177,13 +177,15 @@ def test_a_record_too_large_is_unfit_where_the_config_says_so() -> None:
         (301, {}, (Retry, None, True)),
         (413, {}, (Split, None, False)),
         (400, {}, (Poison, None, False)),
-        (500, {}, (Poison, None, False)),
+        (500, {}, (Retry, None, False)),
+        (501, {}, (Retry, None, True)),
+        (507, {}, (Retry, None, False)),
     ],
 )
 def test_each_status_means_what_the_specification_says(
     destination: OtlpDestination, status: int, headers: dict[str, str], expected: tuple[type, float | None, bool]
 ) -> None:
-    """Only what OTLP names is tried again; a lasting fault of the settings is told as one; the server's words stay."""
+    """What may pass is tried again; a lasting fault of the settings is told as one; the server's words stay."""
     destination.answer(status, 1, {"Content-Type": PROTOBUF, **headers}, status_body("why not"))
     found = send(sink_to(destination.endpoint), entries(2))
     kind, after_seconds, config_fault = expected

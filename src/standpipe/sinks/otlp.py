@@ -44,7 +44,7 @@ REQUEST_BYTES = 4 << 20
 CHECK_NAME = "receiver"
 ATTRIBUTES_BYTES = 4096  # of room for a part's attributes: thirteen, ten of them texts up to the next limit
 ATTRIBUTE_BYTES_MAX = 256  # a longer path or id is in the body alone
-SUCCESS, BAD_REQUEST, TOO_LARGE = 200, 400, 413
+SUCCESS, BAD_REQUEST, TOO_LARGE, SERVER_FAULT = 200, 400, 413, 500
 PASSING = frozenset({408, 425, 429, 502, 503, 504})  # the specification names the last four; the others say it
 CONFIG_FAULTS = frozenset({401, 403, 404, 405, 407, 415, 501, 505})
 
@@ -200,8 +200,9 @@ class OtlpSink:
     def _outcome(self, answer: Response, count: int) -> Outcome:
         """Return what an answer means, by the protocol's own table where it differs from HTTP's.
 
-        A 500 is final there: Collectors give it for what will never pass. So is every answer that is not named, and a
-        refused request is halved until the record is found; the pump believes it once another record has passed.
+        A 500 would be final there, as Collectors give it for what will never pass; but they give it in an outage as
+        well, and what may pass is never given up here. Every other answer that is not named is final: a refused request is
+        halved until the record is found, and the pump believes it once another record has passed.
         """
         if answer.status // 100 == SUCCESS // 100:
             return _success(answer, count)
@@ -213,6 +214,8 @@ class OtlpSink:
             return Split(why)
         if answer.status in CONFIG_FAULTS or answer.status < BAD_REQUEST:
             return Retry(why, config_fault=True)
+        if answer.status // 100 == SERVER_FAULT // 100:
+            return Retry(why)
         return Poison(why)
 
     def checks(self) -> list[Check]:
