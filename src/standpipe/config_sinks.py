@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-STDOUT = "stdout"
+STDOUT, OBJECTS = "stdout", "objects"
 
 
 @dataclass(frozen=True, slots=True)

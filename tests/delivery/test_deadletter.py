@@ -128,7 +128,7 @@ def test_the_file_is_bounded(box: Box) -> None:
     assert letters.add([(record(0), "no")], NOW) is None
     refused = letters.add([(record(8), "x" * 300)], NOW)
     assert refused is not None
-    assert "has reached its limit of 400 bytes" in refused
+    assert "have reached their limit of 400 bytes" in refused
     assert [0] == [line["offset"] for line in box.lines()]
     assert 1 == len(incidents.read(box.layout.incidents))
     box.path.rename(box.path.with_suffix(".seen"))
@@ -174,6 +174,6 @@ def test_the_files_of_all_sinks_share_one_limit(box: Box) -> None:
     other.write_bytes(b"x" * 500)
     refused = letters.add([(record(8), "no")], NOW)
     assert refused is not None
-    assert "has reached its limit of 600 bytes" in refused
+    assert "have reached their limit of 600 bytes" in refused
     other.unlink()
     assert letters.add([(record(8), "no")], NOW) is None

@@ -131,10 +131,13 @@ class Rig:
         self.states.enter({NAME: SinkEntry("test", 0)})
         self._log = os.open(directory / "messages", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self.directory = directory
+        self._readers: list[JournalReader] = []
         self.taken_away: list[int] = []  # dead letters that somebody has moved away
 
     def close(self) -> None:
         """Close what is open."""
+        for reader in self._readers:
+            reader.close()
         os.close(self._log)
 
     def dead(self) -> list[int]:
@@ -148,10 +151,12 @@ class Rig:
         cursor = WatchedCursor(self.layout.cursor(NAME), settled, self.offsets)
         state = cursor.state or cursor.update(offset=0, after=0)
         ledger = Ledger(self.layout.incidents)
+        reader = JournalReader(self.layout)
+        self._readers.append(reader)
         return Pump(
             sink,
             sink.limits,
-            Feed(JournalReader(self.layout), Wanted(sink.encode, sink.limits), state, ledger.torn),
+            Feed(reader, Wanted(sink.encode, sink.limits), state, ledger.torn),
             Progress(NAME, cursor, self.states, wait, Log("ship", self._log)),
             DeadLetters(self.layout, NAME, JOURNAL_ID, limit_bytes, ledger),
             Backoff(lambda: 0.0),

@@ -37,7 +37,7 @@ from standpipe.observe.status_text import (
 from standpipe.observe.status_text import as_json as status_as_json
 from standpipe.preflight import STATES, failed
 from standpipe.records.envelope import Envelope
-from standpipe.records.framing import parse_line
+from standpipe.records.framing import Record, parse_line
 from standpipe.records.gcp_line import GcpLine
 from tests.docs import program
 from tests.docs.pages import DOCS, PAGES, Block, blocks, codes, first_codes, prose, section, table_headed, tables
@@ -203,9 +203,15 @@ def test_envelope() -> None:
     """Each key that the formats json and gcp put in front, and those of a torn record."""
     (torn,) = parse_line(b"torn", 0)
     (binary,) = parse_line(b"\xff", 0)
-    lines = [Envelope("j").line(torn, 0), Envelope("j").line(binary, 0)]
+    seal = Record(0, 9, b"{}", torn=False, is_seal=True)
+    cut = Record(0, 9, b'{"a":1}', torn=False, dropped=("b",))
+    labelled = Envelope("j", {"cluster": "blue"})
+    lines = [Envelope("j").line(torn, 0), Envelope("j").line(binary, 0), Envelope("j").line(seal, 0)]
+    lines.append(Envelope("j").parts(Record(0, 999, b'{"a":"%s"}' % (b"x" * 900), torn=False), 0, 400)[0])
+    named = {"standpipe.dropped": labelled.line(cut, 0), "standpipe.labels": labelled.line(cut, 0)}
+    assert all(key.partition(".")[2] in json.loads(line)["standpipe"] for key, line in named.items())
     paths = {path for line in lines for path in key_paths(json.loads(line))}
-    assert paths == set(documented("json"))
+    assert paths | set(named) == set(documented("json"))
     (record,) = parse_line(b"{}", 0)
     in_front = set(json.loads(GcpLine("j", {}).line(record, 0))) - {"standpipe"}
     assert in_front == set(documented("gcp"))

@@ -20,7 +20,7 @@ from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
 
 DEADLINE_SECONDS = 60.0  # generous: reached only where something is broken
@@ -103,6 +103,15 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def readable(sides: Sequence[socket.socket], seconds: float = 0.05) -> list[socket.socket]:
+    """Return those from which something can be read; poll(2), because select(2) knows descriptors below 1024 only."""
+    poll = select.poll()
+    for side in sides:
+        poll.register(side, select.POLLIN)
+    ready = {descriptor for descriptor, _ in poll.poll(seconds * 1000)}
+    return [side for side in sides if side.fileno() in ready]
 
 
 class Tansu:
@@ -227,7 +236,7 @@ class Proxy:
 
     def _accept(self) -> None:
         while not self._stop.is_set():
-            if select.select([self._listener], [], [], 0.05)[0]:
+            if readable([self._listener]):
                 client = self._listener.accept()[0]
                 thread = threading.Thread(target=self._carry, args=(client,))
                 self._threads.append(thread)
@@ -240,7 +249,7 @@ class Proxy:
             if self._tls is not None:
                 client = stack.enter_context(self._tls.wrap_socket(client, server_side=True))
             while not self._stop.is_set():
-                for side in select.select([client, broker], [], [], 0.05)[0]:
+                for side in readable([client, broker]):
                     data = side.recv(PIECE_BYTES)
                     while isinstance(side, ssl.SSLSocket) and side.pending():  # select does not see these
                         data += side.recv(PIECE_BYTES)

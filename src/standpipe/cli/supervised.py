@@ -6,12 +6,14 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from standpipe.config_sinks import STDOUT
+from standpipe.config_sinks import OBJECTS, STDOUT
 from standpipe.errors import StandpipeError, UsageError
 from standpipe.journal import identity
 from standpipe.journal.cursor import read_cursor
 from standpipe.journal.layout import Layout
 from standpipe.journal.reader import JournalReader
+from standpipe.journal.sink_entries import REMOVED
+from standpipe.journal.sink_entries_store import read_entries
 from standpipe.processes.children import Child
 from standpipe.processes.spawn import READY_DESCRIPTOR, bare_python, full_python
 from standpipe.sinks.stdout import check_open
@@ -82,17 +84,30 @@ def prepare(config: Config) -> None:
 
 
 def undelivered_bytes(config: Config) -> Callable[[], int | None]:
-    """Return a function that says how much the slowest sink has not acknowledged; None where that cannot be told."""
+    """Return a function that says how much the slowest sink has not acknowledged; None where that cannot be told.
+
+    The sinks are those that ship has entered: SIGHUP may have changed them since the config was read. One that stores
+    sealed segments is late only by what is sealed.
+    """
     layout = Layout(config.journal.path)
     reader = JournalReader(layout)
 
-    def lag(sink: str) -> int:
-        cursor = read_cursor(layout.cursor(sink))
-        return reader.end - (cursor.offset if cursor else reader.base)
+    def types() -> dict[str, str]:
+        entries = read_entries(layout.sinks)
+        if entries is None:
+            return {sink.name: sink.type for sink in config.sinks}
+        return {name: entry.type for name, entry in entries.items() if entry.state != REMOVED}
+
+    def lag(name: str, sink_type: str) -> int:
+        cursor = read_cursor(layout.cursor(name))
+        end = reader.end
+        if sink_type == OBJECTS:
+            end = max((segment.end for segment in reader.segments if segment.sealed), default=0)
+        return end - (cursor.offset if cursor else reader.base)
 
     def count() -> int | None:
         try:
-            return max(0, *(lag(sink.name) for sink in config.sinks)) if config.sinks else 0
+            return max([0, *(lag(name, sink_type) for name, sink_type in types().items())])
         except (OSError, StandpipeError):
             return None
 

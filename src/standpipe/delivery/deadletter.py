@@ -90,9 +90,11 @@ class DeadLetters:
             return f"{self._path}: {error.strerror}"
         try:
             size = os.fstat(descriptor).st_size
-            if size and self._all_bytes() + len(lines) > self._limit_bytes:
-                directory = os.path.dirname(self._path)
-                return f"{directory} has reached its limit of {self._limit_bytes} bytes: look at it, then move it away"
+            if (size or len(letters) > 1) and self._all_bytes() + len(lines) > self._limit_bytes:
+                return (
+                    f"the dead letters of all sinks have reached their limit of {self._limit_bytes} bytes: look at "
+                    f"{self._path}, then move that file away"
+                )
             if size and os.pread(descriptor, 1, size - 1) != b"\n":  # a full disk cut the last line
                 lines = b"\n" + lines
             written = 0

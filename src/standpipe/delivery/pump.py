@@ -232,20 +232,34 @@ class Pump:
             key = (record.offset, record.is_seal)
             if key not in self._dead:
                 letters.setdefault(key, (flight, record, why))
-        refused = self._dead_letters.add([(record, why) for _, record, why in letters.values()], self._wall_clock())
-        if refused is not None:
-            self._bury_at = self._clock() + DEAD_LETTER_RETRY_SECONDS
-            self._progress.tell(sink_entries.DEAD_LETTERS_FULL, refused)
-            return
-        for key, (flight, record, why) in letters.items():
+        written, refused = self._write_letters([(record, why) for _, record, why in letters.values()])
+        for key, (flight, record, why) in list(letters.items())[:written]:
             flight.dead += 1
             self._dead.add(key)
             self._progress.dead_letter(record, why)
-        for flight, _, _ in self._buried:
-            flight.unburied -= 1
-        self._buried.clear()
-        if self._progress.state[0] == sink_entries.DEAD_LETTERS_FULL:
+        left = []
+        for flight, record, why in self._buried:
+            if (record.offset, record.is_seal) in self._dead:
+                flight.unburied -= 1
+            else:
+                left.append((flight, record, why))
+        self._buried = left
+        if refused is not None:
+            self._bury_at = self._clock() + DEAD_LETTER_RETRY_SECONDS
+            self._progress.tell(sink_entries.DEAD_LETTERS_FULL, refused)
+        elif self._progress.state[0] == sink_entries.DEAD_LETTERS_FULL:
             self._progress.tell(sink_entries.DELIVERING)
+
+    def _write_letters(self, letters: Sequence[tuple[Record, str]]) -> tuple[int, str | None]:
+        """Write them at once, or where not all fit one by one; return how many are on the disk, and why no more."""
+        refused = self._dead_letters.add(letters, self._wall_clock())
+        if refused is None:
+            return len(letters), None
+        for number, letter in enumerate(letters if len(letters) > 1 else ()):
+            refused = self._dead_letters.add([letter], self._wall_clock())
+            if refused is not None:
+                return number, refused
+        return (0, refused) if len(letters) == 1 else (len(letters), None)
 
     # The cursor.
 

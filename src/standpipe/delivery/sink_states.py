@@ -55,7 +55,8 @@ class SinkStates:
         with self._lock:
             entry = (self._entries or {}).get(name)
             if self._entries is not None and entry is not None and (entry.state, entry.why) != (state, why):
-                self._entries[name] = replace(entry, state=state, why=why, since=utc_text(time.time()))
+                since = entry.since if entry.since and entry.state == state else utc_text(time.time())
+                self._entries[name] = replace(entry, state=state, why=why, since=since)
                 self._changed = True
 
     def begin(self, name: str) -> None:

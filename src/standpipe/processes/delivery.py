@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from standpipe.config_sinks import STDOUT
+from standpipe.config_sinks import OBJECTS, STDOUT
 from standpipe.delivery.archive_pump import ArchivePump
 from standpipe.delivery.backoff import Backoff
 from standpipe.delivery.batching import BATCH_BYTES_MAX, ParcelBatcher, RawBatcher
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 
     Encode = Callable[[Record, int], bytes | Sequence[bytes]]
 
-OBJECTS = "objects"
 STDOUT_LIMITS = Limits(
     batch_bytes=BATCH_BYTES_MAX, batch_records=1 << 20
 )  # the pipe is what limits; one write, one mark

@@ -11,11 +11,18 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from standpipe.config_sinks import STDOUT
+from standpipe.config_sinks import OBJECTS, STDOUT
 from standpipe.delivery.backoff import Backoff
 from standpipe.delivery.batching import BATCH_BYTES_MAX
 from standpipe.delivery.bounded import BoundedReader
-from standpipe.delivery.edges import end_of_selected_before, offset_at, parse_time, record_end, record_start
+from standpipe.delivery.edges import (
+    end_of_selected_before,
+    offset_at,
+    parse_time,
+    record_end,
+    record_start,
+    records_between,
+)
 from standpipe.delivery.feed import Feed
 from standpipe.delivery.ledger import Ledger
 from standpipe.delivery.progress import Progress
@@ -24,10 +31,11 @@ from standpipe.delivery.waiting import Waiting
 from standpipe.errors import UsageError
 from standpipe.journal import identity
 from standpipe.journal.cursor import Cursor
+from standpipe.journal.digest import record_time
 from standpipe.journal.layout import Layout
 from standpipe.journal.reader import JournalReader
 from standpipe.journal.sink_entries_store import read_entries
-from standpipe.processes.delivery import OBJECTS, STDOUT_LIMITS, Shared, make_pump, wanted
+from standpipe.processes.delivery import STDOUT_LIMITS, Shared, make_pump, wanted
 from standpipe.records.selection import Selection
 from standpipe.sinks.base import Context
 from standpipe.sinks.registry import open_sink
@@ -35,6 +43,7 @@ from standpipe.sinks.stdout import STDOUT as STDOUT_DESCRIPTOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from standpipe.config import Config
     from standpipe.config_sinks import SinkConfig
@@ -159,7 +168,22 @@ def _offset(layout: Layout, reader: JournalReader, prefix: bytes, option: str, t
     moment = parse_time(text)
     if moment is None:
         raise UsageError(f"{option} {text!r} is neither an offset nor a time", "Write 12345 or 2026-01-31T12:00:00Z")
-    return offset_at(layout, reader, moment, prefix)
+    offset = offset_at(layout, reader, moment, prefix)
+    if offset == reader.base > 0 and not _is_first_of_its_time(reader, offset, moment, prefix):
+        raise UsageError(
+            f"{option} {text} is before the first record that the journal still holds, at offset {offset}",
+            f"Records that retention has removed are only in the archive; {option} {offset} takes what is left",
+        )
+    return offset
+
+
+def _is_first_of_its_time(reader: JournalReader, offset: int, moment: datetime, prefix: bytes) -> bool:
+    """Tell whether the first record with a time at or after an offset has just this time: none before it is missed."""
+    for record in records_between(reader, offset, reader.end, prefix):
+        time_of_it = None if record.torn else parse_time(record_time(record.body))
+        if time_of_it is not None:
+            return time_of_it == moment
+    return True
 
 
 def _to_sink(sink: SinkConfig, shared: Shared, reader: BoundedReader, cursor: MemoryCursor) -> None:

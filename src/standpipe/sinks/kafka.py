@@ -229,8 +229,8 @@ class KafkaSink:
             return preflight.failed(CHECK_NAME, found, remedy)
         topic = topics.get(self._topic)
         if topic is None or topic.error is not None:
-            remedy = "Make the topic, and allow this user to describe it and to write to it"
-            return preflight.failed(CHECK_NAME, f"the topic {self._topic} is not there, or not for this user", remedy)
+            remedy = "Make the topic, unless the brokers do, and allow this user to describe it and to write to it"
+            return preflight.warning(CHECK_NAME, f"the topic {self._topic} is not there, or not for this user", remedy)
         return preflight.ok(CHECK_NAME, f"{self._topic}, {len(topic.partitions)} partitions")
 
     def close(self) -> None:

@@ -201,8 +201,8 @@ class OtlpSink:
         """Return what an answer means, by the protocol's own table where it differs from HTTP's.
 
         A 500 would be final there, as Collectors give it for what will never pass; but they give it in an outage as
-        well, and what may pass is never given up here. Every other answer that is not named is final: a refused request is
-        halved until the record is found, and the pump believes it once another record has passed.
+        well, and what may pass is never given up here. Every other answer that is not named is final: a refused request
+        is halved until the record is found, and the pump believes it once another record has passed.
         """
         if answer.status // 100 == SUCCESS // 100:
             return _success(answer, count)

@@ -34,7 +34,7 @@ def open_sink(config: SinkConfig, context: Context) -> Sink | ArchiveSink:
         module = import_module(f"{PACKAGE}.sinks.{config.type}")
     except ImportError as error:
         extra = sink_keys(config.type).EXTRA
-        if not extra or not error.name or error.name.partition(".")[0] == PACKAGE:
+        if not extra or (error.name or "").partition(".")[0] == PACKAGE:
             raise  # a fault of ours
         message = f"the sink {config.name} of type {config.type} needs a library that cannot be loaded: {error}"
         raise SinkError(message, f"Run: pip install '{PACKAGE}[{extra}]'") from error
