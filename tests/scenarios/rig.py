@@ -259,8 +259,13 @@ class Scene:
     def end(self) -> int:
         """Return the journal's end."""
         segments = self.journal / "segments"
-        names = [name for name in os.listdir(segments) if name[:20].isdigit() and name.endswith(".log")]
-        return max((int(name[:20]) + (segments / name).stat().st_size for name in names), default=0)
+        names = sorted(name for name in os.listdir(segments) if name[:20].isdigit() and name.endswith(".log"))
+        for name in reversed(names):
+            try:
+                return int(name[:20]) + (segments / name).stat().st_size
+            except FileNotFoundError:
+                continue  # keep has compressed or deleted it
+        return 0
 
     def wait_end(self, length: int) -> None:
         """Wait until the journal is so long."""
