@@ -13,9 +13,9 @@ Examples:
   standpipe ship --journal /var/lib/standpipe --once > audit.log    what is there now
 
 \b
-Exit status: 0 stopped as asked (with --once: everything was delivered); 1 with
---once: some records became dead letters; 2 the journal or a sink cannot be
-used, or another ship works on it; 64 usage or config.
+Exit status: 0 stopped as asked (with --once: everything was delivered, or is a
+dead letter); 2 the journal or a sink cannot be used, or another ship works on
+it; 64 usage or config.
 """
 
 

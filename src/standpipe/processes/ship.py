@@ -21,9 +21,8 @@ from standpipe.config_sinks import STDOUT
 from standpipe.delivery.ledger import Ledger
 from standpipe.delivery.roster import Roster
 from standpipe.delivery.sink_states import SinkStates
-from standpipe.errors import EXIT_NEGATIVE, EXIT_OK, SinkError, StandpipeError
+from standpipe.errors import EXIT_OK, SinkError, StandpipeError
 from standpipe.journal import boot, identity, lock
-from standpipe.journal.cursor import read_cursor
 from standpipe.journal.layout import Layout
 from standpipe.journal.reader import JournalReader
 from standpipe.journal.sink_entries import REMOVED
@@ -74,7 +73,7 @@ def run_ship(
         ship.run()
     finally:
         os.close(held)
-    return EXIT_NEGATIVE if once and ship.new_dead_letters() else EXIT_OK
+    return EXIT_OK
 
 
 def has_stdout(sinks: Sequence[SinkConfig]) -> bool:
@@ -114,7 +113,6 @@ class Ship:
         self._ledger = Ledger(layout.incidents)
         self._roster = Roster(layout, self._states, self._ledger, log)
         self._deliveries: dict[str, Delivery] = {}
-        self._dead_letters = self._count_dead_letters()
         self._wake_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._poll = select.poll()
         self._poll.register(self._wake_end, select.POLLIN)
@@ -154,14 +152,6 @@ class Ship:
         self._raise_errors()
         self._save_states()
         self._ledger.flush()
-
-    def new_dead_letters(self) -> int:
-        """Return how many records have become dead letters since this ship began."""
-        return self._count_dead_letters() - self._dead_letters
-
-    def _count_dead_letters(self) -> int:
-        cursors = [read_cursor(self._layout.cursor(sink.name)) for sink in self._sinks]
-        return sum(cursor.dead_letters for cursor in cursors if cursor is not None)
 
     def _is_over(self) -> bool:
         if self._stopping:
