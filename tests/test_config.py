@@ -368,11 +368,16 @@ def test_the_sizes_follow_the_disk(
     assert expected == (journal.max_size_bytes, journal.segment_size_bytes, journal.retain_size_bytes)
 
 
-@pytest.mark.parametrize(("text", "free"), [("", 255 * KIB), ("segment_size: 1GiB", 3 * GIB)])
-def test_a_volume_without_room_for_two_segments_is_a_problem(text: str, free: int) -> None:
-    """Where the default cap cannot hold two segments, resolve says so."""
+def test_a_volume_without_room_for_two_segments_is_a_problem() -> None:
+    """Where the default cap cannot hold two segments of the size that was asked for, resolve says so."""
     with pytest.raises(ConfigError, match=r"journal\.max_size: .* is less than"):
-        resolve(journal_of(text), free, 0)
+        resolve(journal_of("segment_size: 1GiB"), 3 * GIB, 0)
+
+
+@pytest.mark.parametrize("free", [0, 255 * KIB])
+def test_a_full_volume_is_no_problem_of_the_config(free: int) -> None:
+    """Nobody chose the default cap: on a full volume a start goes on with the smallest, for delivery makes room."""
+    assert 128 * KIB == resolve(journal_of(""), free, 0).journal.max_size_bytes
 
 
 @pytest.mark.parametrize("fifo", ["/j", "/j/reserve", "/j//./reserve", "/j/"])
