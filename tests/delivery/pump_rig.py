@@ -134,7 +134,6 @@ class Rig:
         state = cursor.state or cursor.update(offset=start, after=start, sealed=start if seals else None)
         return Pump(
             sink,
-            sink.limits,
             self.feed(sink, state, selection=selection, seals=seals, reader=reader),
             Progress(NAME, cursor, self.states, wait or self.wait, self.log),
             DeadLetters(self.layout, NAME, JOURNAL_ID, 1 << 30, self.ledger),

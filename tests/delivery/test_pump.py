@@ -155,7 +155,6 @@ class Rig:
         self._readers.append(reader)
         return Pump(
             sink,
-            sink.limits,
             Feed(reader, Wanted(sink.encode, sink.limits), state, ledger.torn),
             Progress(NAME, cursor, self.states, wait, Log("ship", self._log)),
             DeadLetters(self.layout, NAME, JOURNAL_ID, limit_bytes, ledger),

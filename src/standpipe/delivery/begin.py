@@ -36,15 +36,10 @@ def begin(
     if state is not None:
         # What a pipe may have lost when this sink was stdout, nobody can step back for into another destination.
         state = replace(state, output=None, writing=None, unread=None)
-        plan = resuming.resume(state, NO_OUTPUT, base, end)
-    elif cursor.damaged or known:
-        plan = resuming.lost_cursor(start, base, end)
-    else:
-        plan = resuming.first_start(start, base, end)
+    plan = resuming.decide(state, NO_OUTPUT, start, base, end, damaged=cursor.damaged, known=known)
     if plan.incident:
-        was = state.offset if state else None
-        length = plan.repeat_end - plan.offset if plan.repeat_end is not None else 0
-        ledger.add(plan.incident, plan.offset, length, {"sink": name, "cursor_was": was})
+        length, detail = resuming.detail(plan, plan.offset, name, state)
+        ledger.add(plan.incident, plan.offset, length, detail)
         log.warning(
             resuming.WORDS[plan.incident],
             sink=name,

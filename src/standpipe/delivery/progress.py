@@ -53,7 +53,7 @@ class Progress:
     def __init__(self, name: str, cursor: KeepsCursor, states: TellsStates, wait: Waiting, log: Log) -> None:
         self.name = name
         self.wait = wait
-        self.state: tuple[str, str] = ("", "")  # one of sink_states' words, and why
+        self.state: tuple[str, str] = ("", "")  # one of sink_entries' words, and why
         self._cursor = cursor
         self._states = states
         self._log = log
@@ -63,19 +63,24 @@ class Progress:
         self._notices: set[str] = set()
         self._dead_letters = 0
 
-    def acknowledge(self, parcels: Sequence[Parcel], dead_letters: int) -> None:
-        """Move the cursor over parcels. Where the disk refuses, delivery goes on; a kill repeats more then."""
+    def acknowledge(self, parcels: Sequence[Parcel], dead_letters: int, **changes: object) -> None:
+        """Move the cursor over parcels, with their counts; changes: of its other members."""
         now = self._cursor.state
         last = parcels[-1]
         sealed = next((parcel.sealed for parcel in reversed(parcels) if parcel.sealed is not None), None)
-        changes: dict[str, object] = {} if sealed is None else {"sealed": sealed}
+        if sealed is not None:
+            changes["sealed"] = sealed
         if now is not None:
             records = sum(parcel.records for parcel in parcels)
             changes["delivered"] = now.delivered + max(0, records - dead_letters)
             changes["filtered"] = now.filtered + sum(parcel.filtered for parcel in parcels)
             changes["dead_letters"] = now.dead_letters + dead_letters
+        self.save(offset=last.offset, after=last.after, **changes)
+
+    def save(self, **changes: object) -> None:
+        """Write the cursor. Where the disk refuses, delivery goes on; a kill repeats more then."""
         try:
-            self._cursor.update(offset=last.offset, after=last.after, **changes)
+            self._cursor.update(**changes)
             self._told_cursor = False
         except OSError as error:
             if not self._told_cursor:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from standpipe.delivery.progress import Progress
     from standpipe.delivery.window import Flight
     from standpipe.records.framing import Record
-    from standpipe.sinks.base import Batch, Limits, Outcome, Retry, Sink
+    from standpipe.sinks.base import Batch, Outcome, Retry, Sink
 
 STOP_SECONDS = 2.0  # how long a stop waits for attempts under way: usual ones end in a tenth of it
 DEAD_LETTER_RETRY_SECONDS = 5.0  # a full disk, or a full dead-letter file: somebody has to act
@@ -53,7 +53,6 @@ class Pump:
     def __init__(
         self,
         sink: Sink,
-        limits: Limits,
         feed: Feed,
         progress: Progress,
         dead_letters: DeadLetters,
@@ -62,6 +61,7 @@ class Pump:
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
     ) -> None:
+        limits = sink.limits
         self._sink = sink
         self._in_flight = limits.in_flight
         self._batch_bytes = limits.batch_bytes

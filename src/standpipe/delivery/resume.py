@@ -86,3 +86,24 @@ def resume(cursor: Cursor, output: Output, base: int, end: int) -> Resume:
     if not back and cursor.writing is None:
         return Resume(cursor.offset)
     return Resume(max(base, cursor.offset - back), align=True, repeat_end=reached, incident=REPEAT)
+
+
+def decide(
+    state: Cursor | None, output: Output, start: int, base: int, end: int, *, damaged: bool, known: bool
+) -> Resume:
+    """Decide where a sink goes on, whatever its cursor file holds.
+
+    state: what it says, None where it says nothing; damaged: it should. known: the sink has been delivered to before.
+    start: the offset at which it began, or begins.
+    """
+    if state is not None:
+        return resume(state, output, base, end)
+    if damaged or known:
+        return lost_cursor(start, base, end)
+    return first_start(start, base, end)
+
+
+def detail(plan: Resume, offset: int, sink: str, state: Cursor | None) -> tuple[int, dict[str, object]]:
+    """Return the length and the detail of the incident of a decision; offset: where delivery really goes on."""
+    length = plan.repeat_end - offset if plan.repeat_end is not None else 0
+    return length, {"sink": sink, "cursor_was": state.offset if state else None}

@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 BROKEN_RETRY_SECONDS = 1.0  # a pipe whose reader has gone may get a new one (a FIFO); asking costs one system call
 
 
+def tell_late(progress: Progress) -> None:
+    """Note that the reader takes nothing."""
+    progress.tell(RETRYING, "the reader of stdout takes nothing, and its pipe is full")
+
+
 class StdoutPump:
     """Delivers one journal to stdout."""
 
@@ -50,7 +55,6 @@ class StdoutPump:
         self._wait = progress.wait
         self._ledger = ledger
         self._log = log
-        self._told_cursor = False
 
     def begin(
         self,
@@ -67,12 +71,8 @@ class StdoutPump:
         """
         base, end = self._reader.base, self._reader.end
         state = self._cursor.state
-        if state is not None:
-            plan = resuming.resume(state, resuming.Output(self._output.name, self._output.capacity_bytes), base, end)
-        elif self._cursor.damaged or known:
-            plan = resuming.lost_cursor(start, base, end)
-        else:
-            plan = resuming.first_start(start, base, end)
+        output = resuming.Output(self._output.name, self._output.capacity_bytes)
+        plan = resuming.decide(state, output, start, base, end, damaged=self._cursor.damaged, known=known)
         offset = record_start(self._reader, plan.offset, base) if plan.align else plan.offset
         if plan.incident:
             self._record_resume(plan, offset, state)
@@ -84,12 +84,13 @@ class StdoutPump:
         sealed = None
         if seals:  # a seal that was in the pipe that is gone comes again
             sealed = offset if state is None or state.sealed is None else min(state.sealed, offset)
-        self._update(offset=offset, after=after, writing=None, output=self._output.name, unread=unread, sealed=sealed)
+        self._progress.save(
+            offset=offset, after=after, writing=None, output=self._output.name, unread=unread, sealed=sealed
+        )
         return Cursor(offset, after, sealed=sealed)
 
     def _record_resume(self, plan: resuming.Resume, offset: int, state: Cursor | None) -> None:
-        detail: dict[str, object] = {"sink": self._sink, "cursor_was": state.offset if state else None}
-        length = plan.repeat_end - offset if plan.repeat_end is not None else 0
+        length, detail = resuming.detail(plan, offset, self._sink, state)
         self._ledger.add(plan.incident or "", offset, length, detail)
         self._log.warning(
             f"sink {self._sink}: {resuming.WORDS[plan.incident or '']}",
@@ -126,12 +127,12 @@ class StdoutPump:
         """Record, for the next start, how much the reader has not taken. Raises OSError."""
         state = self._cursor.state
         if state is not None and state.writing is None:
-            self._update(unread=self._output.unread_bytes)
+            self._progress.save(unread=self._output.unread_bytes)
         self._ledger.flush()
-        self._cursor.close()
+        self._progress.end()
 
     def _deliver(self, batch: Batch) -> bool:
-        self._update(writing=batch.end)
+        self._progress.save(writing=batch.end)
         if batch.payload is not None:
             payload = batch.payload
             sent = self._send_all(
@@ -143,19 +144,11 @@ class StdoutPump:
             sent = self._send_all(lambda _: self._output.send_bytes(batch.suffix), len(batch.suffix))
         if sent:
             self._progress.tell(DELIVERING)
-            self._update(offset=batch.next_offset, after=batch.after, writing=None, **self._counts(batch))
+            if batch.parcel is None:  # raw bytes are not counted
+                self._progress.save(offset=batch.next_offset, after=batch.after, writing=None)
+            else:
+                self._progress.acknowledge([batch.parcel], 0, writing=None)
         return sent
-
-    def _counts(self, batch: Batch) -> dict[str, object]:
-        """Return the cursor's other members after a batch: raw bytes are not counted."""
-        now, parcel = self._cursor.state, batch.parcel
-        if now is None or parcel is None:
-            return {}
-        counts: dict[str, object] = {
-            "delivered": now.delivered + parcel.records,
-            "filtered": now.filtered + parcel.filtered,
-        }
-        return counts if parcel.sealed is None else counts | {"sealed": parcel.sealed}
 
     def _send_all(self, send: Callable[[int], int], length: int) -> bool:
         """Call send(bytes done so far) until all has gone; False if we were told to stop meanwhile.
@@ -188,19 +181,5 @@ class StdoutPump:
             )
         return self._output.send_bytes(data)
 
-    def tell_late(self) -> None:
-        """Note that the reader takes nothing."""
-        self._progress.tell(RETRYING, "the reader of stdout takes nothing, and its pipe is full")
-
     def _tell_broken(self, error: OSError) -> None:
         self._progress.tell(RETRYING, f"stdout cannot be written to: {error.strerror}")
-
-    def _update(self, **changes: object) -> None:
-        """Save the cursor. Where the disk refuses, records still go out; a later kill repeats more of them."""
-        try:
-            self._cursor.update(**changes)
-            self._told_cursor = False
-        except OSError as error:
-            if not self._told_cursor:
-                self._told_cursor = True
-                self._log.error("the cursor cannot be saved; a restart would repeat records", error=error.strerror)

@@ -21,7 +21,7 @@ from standpipe.delivery.progress import Progress
 from standpipe.delivery.pump import Pump
 from standpipe.delivery.seal_feed import SealFeed
 from standpipe.delivery.stdout_lines import RAW, stdout_encoder
-from standpipe.delivery.stdout_pump import StdoutPump
+from standpipe.delivery.stdout_pump import StdoutPump, tell_late
 from standpipe.delivery.waiting import Waiting
 from standpipe.errors import SinkError, UsageError
 from standpipe.journal import boot
@@ -50,9 +50,8 @@ if TYPE_CHECKING:
 
     Encode = Callable[[Record, int], bytes | Sequence[bytes]]
 
-STDOUT_LIMITS = Limits(
-    batch_bytes=BATCH_BYTES_MAX, batch_records=1 << 20
-)  # the pipe is what limits; one write, one mark
+# The pipe is what limits; one write, one mark.
+STDOUT_LIMITS = Limits(batch_bytes=BATCH_BYTES_MAX, batch_records=1 << 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +110,10 @@ def make_pump(
         missing = shared.ledger.seal_missing(config.name, shared.log)
         return ArchivePump(archive, shared.layout, state, progress, backoff, missing, clock=time.monotonic)
     to_sink = cast("Sink", sink)
-    limits = to_sink.limits
-    all_of_it = wanted(config, shared, to_sink.encode, limits, reader, state)
+    all_of_it = wanted(config, shared, to_sink.encode, to_sink.limits, reader, state)
     journal_id, limit_bytes = shared.context.journal_id, bytes_max(shared.cap_bytes)
     return Pump(
         to_sink,
-        limits,
         Feed(reader, all_of_it, state, shared.ledger.torn),
         progress,
         DeadLetters(shared.layout, config.name, journal_id, limit_bytes, shared.ledger),
@@ -169,13 +166,11 @@ class Delivery:
 
     def _deliver_stdout(self) -> None:
         config, shared = self.config, self._shared
-        late: list[Callable[[], None]] = []  # what to do when the reader takes nothing; the pump comes after the output
-        output = Output(boot.current_boot_id(), lambda end: self.waiting.writable(end, late[0]))
         opened, reader = shared.open_reader()
         cursor = CursorFile(shared.layout.cursor(config.name))
         progress = Progress(config.name, cursor, shared.states, self.waiting, shared.log)
+        output = Output(boot.current_boot_id(), lambda end: self.waiting.writable(end, lambda: tell_late(progress)))
         pump = StdoutPump(reader, cursor, output, progress, shared.ledger, shared.log)
-        late.append(pump.tell_late)
         selection = None if config.select is None else Selection(config.select)
         state = pump.begin(
             self._start,

@@ -204,9 +204,7 @@ class Ship:
             return
         try:
             sinks = self._source.load_again().sinks
-            changed = [sink for sink in sinks if sink not in self._sinks]
-            for sink in changed:
-                self._try_to_open(sink)
+            changed = self._try_changed(sinks, self._sinks)
             settled = self._roster.settle(sinks, {sink.name for sink in sinks if sink in self._sinks})
         except (StandpipeError, OSError) as error:
             self._log.error("the new config is refused; the old one goes on", reason=str(error))
@@ -257,9 +255,7 @@ class Ship:
         if self._source is None or (old := self._source.last_accepted()) is None:
             return sinks
         try:
-            for sink in sinks:
-                if sink not in old.sinks:
-                    self._try_to_open(sink)
+            self._try_changed(sinks, old.sinks)
         except (StandpipeError, OSError) as error:
             self._log.error("the config cannot be used; the one that was accepted last goes on", reason=str(error))
             self._source.forget()
@@ -273,12 +269,15 @@ class Ship:
         except OSError as error:
             self._log.warning("no copy of the config can be kept in the journal", error=error.strerror)
 
-    def _try_to_open(self, sink: SinkConfig) -> None:
-        """Raise what would keep a sink from being used."""
-        if sink.type == STDOUT:
-            check_open()
-        else:
-            open_sink(sink, self._shared.context).close()
+    def _try_changed(self, sinks: Sequence[SinkConfig], old: Sequence[SinkConfig]) -> list[SinkConfig]:
+        """Return the sinks that are not among the old ones; raise what would keep one of them from being used."""
+        changed = [sink for sink in sinks if sink not in old]
+        for sink in changed:
+            if sink.type == STDOUT:
+                check_open()
+            else:
+                open_sink(sink, self._shared.context).close()
+        return changed
 
 
 def _end(layout: Layout) -> int:
