@@ -32,9 +32,14 @@ def renamed_files(live: Path) -> list[str]:
 
 
 def left_bytes(live: Path) -> bytes:
-    """Return what the renamed files and the live one still hold, oldest first, without the hole at their heads."""
+    """Return what the renamed files and the live one still hold, oldest first, without the hole at their heads.
+
+    A server that ends while reclaim waits for its new file never makes one: then the renamed file is the last, and there
+    is no live one. Without either this fails.
+    """
     content = b""
-    for path in (*renamed_files(live), str(live)):
+    renamed = renamed_files(live)
+    for path in (*renamed, str(live)) if live.exists() or not renamed else renamed:
         with open(path, "rb") as file, suppress(OSError):  # ENXIO: a hole only, or nothing
             file.seek(os.lseek(file.fileno(), 0, os.SEEK_DATA))
             content += file.read()
