@@ -42,10 +42,11 @@ bench: setup-test
 
 # The other two are subsets of the first, in the same versions: one virtual environment serves all targets.
 lock: $(VENV)/.dev
-	$(LOCK) --extra demo --extra sinks --group dev --output-file requirements/dev.txt $(ARGS)
+	$(LOCK) --extra demo --extra sinks --extra analysis --group dev --output-file requirements/dev.txt $(ARGS)
 	$(LOCK) --extra demo --group build --constraint requirements/dev.txt --output-file requirements/demo.txt
 	$(LOCK) --constraint requirements/dev.txt --output-file requirements/core.txt
 	$(LOCK) --extra sinks --constraint requirements/dev.txt --output-file requirements/sinks.txt
+	$(LOCK) --extra analysis --constraint requirements/dev.txt --output-file requirements/analysis.txt
 
 clean:
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
