@@ -34,8 +34,8 @@ def renamed_files(live: Path) -> list[str]:
 def left_bytes(live: Path) -> bytes:
     """Return what the renamed files and the live one still hold, oldest first, without the hole at their heads.
 
-    A server that ends while reclaim waits for its new file never makes one: then the renamed file is the last, and there
-    is no live one. Without either this fails.
+    A server that ends while reclaim waits for its new file never makes one: then the renamed file is the last, and
+    there is no live one. Without either this fails.
     """
     content = b""
     renamed = renamed_files(live)
