@@ -19,11 +19,11 @@ later one of two.
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from typing import overload
 
 from standpipe.errors import UsageError
 from standpipe.journal.layout import OFFSET_DIGITS, record_id
 from standpipe.records.framing import Record
+from standpipe.records.made import Made, part_name
 from standpipe.records.objects import JSON_WHITESPACE
 from standpipe.records.pieces import (
     CHARACTER_BYTES_MAX,
@@ -89,7 +89,8 @@ class Envelope:
             whole = self.object(record, after)
             if len(whole) <= part_bytes:
                 return (whole,)
-        key, piece_end = ("raw", text_piece) if is_text(record.body) else ("raw_base64", binary_piece)
+        text = is_text(record.body)
+        key, piece_end = ("raw", text_piece) if text else ("raw_base64", binary_piece)
         digits = len(str(len(record.body) // part_bytes + 1))
         while True:
             most = 10**digits - 1
@@ -101,8 +102,18 @@ class Envelope:
             while ends[-1] < len(record.body) and len(ends) <= most + 1:
                 ends.append(piece_end(record.body, ends[-1], room))
             if len(ends) - 1 <= most:
-                return _Parts(self, record, after, ends)
+                return self._made_parts(record, after, ends, text=text)
             digits += 1
+
+    def _made_parts(self, record: Record, after: int, ends: Sequence[int], *, text: bool) -> Made:
+        """Return the parts of a record. ends: where its pieces end, from 0 on; text: see part."""
+        count = len(ends) - 1
+
+        def make(number: int) -> bytes:
+            piece = record.body[ends[number] : ends[number + 1]]
+            return self.part(record, after, part_name(number, count), piece, text=text)
+
+        return Made(count, make)
 
     def part(self, record: Record, after: int, part: str, piece: bytes, *, text: bool) -> bytes:
         """Return one part. text: its record is UTF-8 as a whole; else base64 is used for all of its pieces."""
@@ -145,34 +156,3 @@ def entry_id(record: Record, journal_id: str) -> str:
     """Return a record's id as every destination gets it; a seal's is that of its first offset with ``-seal``."""
     identity = record_id(journal_id, record.offset)
     return f"{identity}-seal" if record.is_seal else identity
-
-
-class _Parts(Sequence[bytes]):
-    """The parts of one record, each made anew whenever it is asked for. `ends`: where the pieces end, from 0 on."""
-
-    __slots__ = ("_after", "_ends", "_envelope", "_record", "_text")
-
-    def __init__(self, envelope: Envelope, record: Record, after: int, ends: list[int]) -> None:
-        self._envelope = envelope
-        self._record = record
-        self._after = after
-        self._ends = ends
-        self._text = is_text(record.body)
-
-    def __len__(self) -> int:
-        """Return how many there are."""
-        return len(self._ends) - 1
-
-    @overload
-    def __getitem__(self, index: int) -> bytes: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[bytes]: ...
-
-    def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes]:
-        """Make one, or some."""
-        if isinstance(index, slice):
-            return [self[number] for number in range(*index.indices(len(self)))]
-        number = range(len(self))[index]
-        piece = self._record.body[self._ends[number] : self._ends[number + 1]]
-        return self._envelope.part(self._record, self._after, f"{number + 1}/{len(self)}", piece, text=self._text)

@@ -34,7 +34,7 @@ from standpipe.records.gcp_line import (
     TYPE_LABEL,
 )
 from standpipe.sinks.gcp_struct import VALUE_OVERHEAD_BYTES, fit
-from standpipe.sinks.parts import Wrapped, parts_of
+from standpipe.sinks.parts import parts_of, wrapped
 from standpipe.sinks.timestamp import NANOSECONDS_IN_SECOND, record_unix_nanoseconds
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class EntryEncoder:
                 part,
             )
 
-        return Wrapped(parts, entry)
+        return wrapped(parts, entry)
 
     def _object(self, record: Record, after: int, room: int) -> bytes | None:
         """Return the payload with the record's own members; None where it has to be text, or does not fit."""

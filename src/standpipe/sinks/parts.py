@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
 from standpipe.errors import UsageError
+from standpipe.records.made import Made, part_name
 from standpipe.sinks.base import Unfit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from standpipe.records.envelope import Envelope
     from standpipe.records.framing import Record
@@ -30,31 +30,10 @@ def parts_of(
         parts = envelope.parts(record, after, part_bytes)
     except UsageError as error:
         raise Unfit(str(error)) from error
-    return parts if wrap is None else Wrapped(parts, wrap)
+    return parts if wrap is None else wrapped(parts, wrap)
 
 
-class Wrapped(Sequence[bytes]):
-    """Payloads of parts, each made anew whenever it is asked for."""
-
-    __slots__ = ("_parts", "_wrap")
-
-    def __init__(self, parts: Sequence[bytes], wrap: Wrap) -> None:
-        self._parts = parts
-        self._wrap = wrap
-
-    def __len__(self) -> int:
-        """Return how many there are."""
-        return len(self._parts)
-
-    @overload
-    def __getitem__(self, index: int) -> bytes: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[bytes]: ...
-
-    def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes]:
-        """Make one, or some."""
-        if isinstance(index, slice):
-            return [self[number] for number in range(*index.indices(len(self)))]
-        number = range(len(self))[index]
-        return self._wrap(self._parts[number], f"{number + 1}/{len(self)}")
+def wrapped(parts: Sequence[bytes], wrap: Wrap) -> Sequence[bytes]:
+    """Return what wrap makes of each part and its number, each made when it is asked for."""
+    count = len(parts)
+    return Made(count, lambda number: wrap(parts[number], part_name(number, count)))
