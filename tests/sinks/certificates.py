@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import trustme
+
+from standpipe.testing import destination
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,17 +16,10 @@ if TYPE_CHECKING:
 LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Certificates:
-    """Paths of PEM files; all but the CAs' hold key and chain. other_ca signed the stranger, ca the rest."""
+class Certificates(destination.Certificates):
+    """The cases' certificates, for servers of the tests' own."""
 
-    ca: str
-    server: str
-    expired: str
-    other_name: str
-    client: str
-    other_ca: str
-    stranger: str
+    __slots__ = ()
 
     def server_context(self, chain: str, *, client_required: bool = False) -> ssl.SSLContext:
         """Return a context for a server with one of the certificates."""

@@ -7,28 +7,23 @@ from typing import TYPE_CHECKING
 
 from standpipe.testing import destination as able
 from standpipe.testing.destination import Destination, Kind, Received, Wish, received_json
-from tests.sinks.conformance_tools import Token, server_context
+from tests.sinks.conformance_tools import HttpPeerAdapter, server_context
 from tests.sinks.http_destination import HttpDestination, objects_of, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class HttpAdapter(Destination):
+class HttpAdapter(HttpPeerAdapter):
     """HttpDestination as the cases see it."""
 
     def __init__(self, wish: Wish, peer: HttpDestination) -> None:
-        self._wish = wish
+        super().__init__(wish, peer)
         self._peer = peer
-        self.port = peer.port
-        self._token = Token(wish)
-        self.secrets = self._token.seen
-        peer.token = self._token.text or None
 
     def config(self) -> dict[str, object]:
         """See Destination."""
-        scheme = "https" if self._wish.tls else "http"
-        return {"type": "http", "url": f"{scheme}://localhost:{self._wish.port}/intake", **self._token.option("token")}
+        return {"type": "http", "url": self.url("/intake"), **self._token.option("token")}
 
     def received(self) -> list[Received]:
         """See Destination."""
@@ -38,22 +33,6 @@ class HttpAdapter(Destination):
                 plain = unpacked(request.body, request.headers.get("content-encoding", ""))
                 found += [received_json(text, batch=number) for text in objects_of(plain)]
         return found
-
-    def expire_credentials(self) -> None:
-        """See Destination."""
-        self._peer.token = "another"  # noqa: S105
-
-    def renew_credentials(self) -> None:
-        """See Destination."""
-        self._peer.token = self._token.renew()
-
-    def refuse_records(self, marker: str) -> None:
-        """See Destination; the whole request is refused, and nothing says which record is meant."""
-        self._peer.marker = marker.encode()
-
-    def refuse_larger_than(self, size_bytes: int) -> None:
-        """See Destination."""
-        self._peer.max_body_bytes = size_bytes
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from standpipe.testing import destination as able
 from standpipe.testing.destination import Destination, Kind, Received, Wish, received_json
-from tests.sinks.conformance_tools import Token, server_context
+from tests.sinks.conformance_tools import HttpPeerAdapter, server_context
 from tests.sinks.otlp_destination import OtlpDestination
 
 if TYPE_CHECKING:
@@ -28,23 +28,17 @@ class _Counting(OtlpDestination):
         super().__init__(server_context(wish))
 
 
-class OtlpAdapter(Destination):
+class OtlpAdapter(HttpPeerAdapter):
     """OtlpDestination as the cases see it."""
 
     def __init__(self, wish: Wish, peer: _Counting) -> None:
-        self._wish = wish
+        super().__init__(wish, peer)
         self._peer = peer
-        self.port = peer.port
-        self._token = Token(wish)
-        self.secrets = self._token.seen
-        peer.token = self._token.text or None
 
     def config(self) -> dict[str, object]:
         """See Destination."""
-        scheme = "https" if self._wish.tls else "http"
-        endpoint = f"{scheme}://localhost:{self._wish.port}"
         # Without compression the sizes in the cases are those of the requests.
-        return {"type": "otlp", "endpoint": endpoint, "compression": "none", **self._token.option("token")}
+        return {"type": "otlp", "endpoint": self.url(), "compression": "none", **self._token.option("token")}
 
     def received(self) -> list[Received]:
         """See Destination."""
@@ -55,25 +49,9 @@ class OtlpAdapter(Destination):
             for batch, record in tuple(self._peer.arrivals)
         ]
 
-    def expire_credentials(self) -> None:
-        """See Destination."""
-        self._peer.token = "another"  # noqa: S105
-
-    def renew_credentials(self) -> None:
-        """See Destination."""
-        self._peer.token = self._token.renew()
-
-    def refuse_records(self, marker: str) -> None:
-        """See Destination; the whole request is refused, and nothing says which record is meant."""
-        self._peer.marker = marker.encode()
-
     def refuse_unnamed(self, marker: str) -> None:
         """See Destination."""
         self._peer.reject_marker = marker.encode()
-
-    def refuse_larger_than(self, size_bytes: int) -> None:
-        """See Destination; of the body."""
-        self._peer.max_body_bytes = size_bytes
 
 
 @contextmanager

@@ -6,6 +6,7 @@ A case never talks to the sink's code; it sees a destination from outside, throu
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -114,7 +115,7 @@ class Wish:
     credentials: bool = False
 
 
-class Destination:
+class Destination(ABC):
     """An adapter; those that can do more than the least say so in their Kind and override the methods for it."""
 
     port = 0
@@ -123,41 +124,44 @@ class Destination:
     secrets: tuple[str, ...] = ()
     """What must never be seen anywhere but in the secret's own file."""
 
+    @abstractmethod
     def config(self) -> dict[str, object]:
         """Return the sink's section of the config, with Wish.port as the destination's address, without `tls`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def received(self) -> list[Received]:
         """Return all that has arrived so far, in order, what came again as well."""
-        raise NotImplementedError
+
+    def _unable(self, capability: str) -> NotImplementedError:
+        return NotImplementedError(f"{type(self).__name__} declares {capability!r} and does not override its methods")
 
     def expire_credentials(self) -> None:
         """CREDENTIALS: refuse from now on what the sink has."""
-        raise NotImplementedError
+        raise self._unable(CREDENTIALS)
 
     def renew_credentials(self) -> None:
         """CREDENTIALS: take something new, and put it where the config says that the secret is."""
-        raise NotImplementedError
+        raise self._unable(CREDENTIALS)
 
-    def refuse_records(self, marker: str) -> None:
+    def refuse_records(self, marker: str) -> None:  # noqa: ARG002 - for those who override it
         """REFUSES_RECORDS: refuse every record with this word in it, for ever."""
-        raise NotImplementedError
+        raise self._unable(REFUSES_RECORDS)
 
-    def refuse_unnamed(self, marker: str) -> None:
+    def refuse_unnamed(self, marker: str) -> None:  # noqa: ARG002 - for those who override it
         """REFUSES_UNNAMED: leave every record with this word in it out, and say only how many were left out."""
-        raise NotImplementedError
+        raise self._unable(REFUSES_UNNAMED)
 
-    def refuse_larger_than(self, size_bytes: int) -> None:
+    def refuse_larger_than(self, size_bytes: int) -> None:  # noqa: ARG002 - for those who override it
         """SIZE_LIMIT: refuse requests that are larger."""
-        raise NotImplementedError
+        raise self._unable(SIZE_LIMIT)
 
     def go_away(self) -> None:
         """GOES_AWAY: be not there."""
-        raise NotImplementedError
+        raise self._unable(GOES_AWAY)
 
     def come_back(self) -> None:
         """GOES_AWAY: be there again, with all that had arrived."""
-        raise NotImplementedError
+        raise self._unable(GOES_AWAY)
 
 
 @dataclass(frozen=True, slots=True)
