@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-import time
 
 import click
 
+from standpipe.cli.verify_inputs import sort_inputs
+from standpipe.cli.verify_options import VerifyOptions
+from standpipe.cli.verify_progress import TerminalProgress
 from standpipe.errors import EXIT_NEGATIVE, EXIT_OK, EXIT_UNABLE, StandpipeError, UsageError
 from standpipe.evidence.journal_check import COMPLETE, INCOMPLETE, UNKNOWN
 from standpipe.evidence.verdict_text import as_json, as_lines, unknown_as_json
@@ -16,10 +17,7 @@ from standpipe.evidence.verify import verify_journal
 from standpipe.journal.layout import DEFAULT_JOURNAL, Layout
 from standpipe.observe.log import escape_control
 
-PROGRESS_AFTER_SECONDS = 2.0  # shorter waits need no words
-PROGRESS_EVERY_SECONDS = 0.5
 STATUS_BY_VERDICT = {COMPLETE: EXIT_OK, INCOMPLETE: EXIT_NEGATIVE, UNKNOWN: EXIT_UNABLE}
-ERASE_LINE = "\r\x1b[K"  # ECMA-48: erase in line
 
 EPILOG = """\b
 Examples:
@@ -35,28 +33,6 @@ Every word of the output: docs/verify.md.
 """
 
 
-class TerminalProgress:
-    """Says on a terminal how far we are, once it takes longer than a moment."""
-
-    def __init__(self) -> None:
-        """Begin to count the time."""
-        self._wanted = sys.stderr.isatty()
-        self._next_at = time.monotonic() + PROGRESS_AFTER_SECONDS
-        self._shown = False
-
-    def __call__(self, done: int, total: int) -> None:
-        """Take note of the bytes read so far, and in all."""
-        if self._wanted and time.monotonic() >= self._next_at:
-            self._next_at = time.monotonic() + PROGRESS_EVERY_SECONDS
-            self._shown = True
-            click.echo(f"{ERASE_LINE}verifying: {done * 100 // max(total, 1)} %", err=True, nl=False)
-
-    def close(self) -> None:
-        """Take the line away."""
-        if self._shown:
-            click.echo(ERASE_LINE, err=True, nl=False)
-
-
 @click.command(epilog=EPILOG)
 @click.argument("copies", nargs=-1, metavar="")
 @click.option("--journal", metavar="DIR", default=DEFAULT_JOURNAL, show_default=True, help="The journal's directory.")
@@ -68,21 +44,44 @@ def command(*, copies: tuple[str, ...], journal: str, json_wanted: bool, accept_
     Every sealed byte is read and compared with its seal, every seal with the one before it, and every address from the
     first to the last must be there. Works on a live journal; takes no lock and writes nothing.
     """
-    if copies:
-        raise UsageError(
-            f"cannot verify {copies[0]!r}: verifying an archive or a copy is not in this release",
-            "Name a journal's directory with --journal",
-        )
+    options = VerifyOptions(json_wanted=json_wanted, accept_recorded=accept_recorded)
+    inputs = sort_inputs(copies)
+    if inputs.copies:
+        return _verify_copies(inputs.copies, options)
+    if inputs.archives or len(inputs.journals) > 1:
+        return _verify_archives(inputs.journals, inputs.archives, options)
+    return _verify_journal(inputs.journals[0] if inputs.journals else journal, options)
+
+
+def _verify_copies(copies: tuple[str, ...], _options: VerifyOptions) -> int:
+    """Verify files of records; - is standard input."""
+    raise UsageError(
+        f"cannot verify {copies[0]!r}: verifying a copy is not in this release",
+        "Name a journal's directory with --journal",
+    )
+
+
+def _verify_archives(_journals: tuple[str, ...], archives: tuple[str, ...], _options: VerifyOptions) -> int:
+    """Verify several journals and archives at once."""
+    what = repr(archives[0]) if archives else "several journals"
+    raise UsageError(
+        f"cannot verify {what}: verifying an archive, or several journals at once, is not in this release",
+        "Name one journal's directory with --journal",
+    )
+
+
+def _verify_journal(journal: str, options: VerifyOptions) -> int:
+    accept_recorded = options.accept_recorded
     progress = TerminalProgress()
     try:
         findings = verify_journal(Layout(os.path.abspath(journal)), accept_recorded=accept_recorded, progress=progress)
     except StandpipeError as error:
-        if json_wanted:
+        if options.json_wanted:
             click.echo(json.dumps(unknown_as_json(str(error))))
         raise
     finally:
         progress.close()
-    if json_wanted:
+    if options.json_wanted:
         click.echo(json.dumps(as_json(findings)))
     else:
         for line in as_lines(findings, accept_recorded=accept_recorded):

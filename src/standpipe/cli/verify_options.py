@@ -1,0 +1,24 @@
+"""What every way of verifying is asked for: by a journal, by archives, by copies from downstream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TILING = "tiling"
+INTEGRITY = "integrity"
+PAIRING = "pairing"
+CHECKS = (TILING, INTEGRITY, PAIRING)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyOptions:
+    """The options of `standpipe verify` that do not depend on the kind of input."""
+
+    json_wanted: bool = False
+    """Print one JSON object instead of words."""
+    accept_recorded: bool = False
+    """Gaps that were recorded when they came to be do not count."""
+    require_pairs: bool = False
+    """Requests and responses that are alone, and that nothing explains, make the verdict `incomplete`."""
+    checks: frozenset[str] = frozenset(CHECKS)
+    """Which of CHECKS to make."""
