@@ -49,3 +49,7 @@ class LockHeldError(JournalError):
 
 class SinkError(StandpipeError):
     """A destination cannot be used."""
+
+
+class ArchiveError(StandpipeError):
+    """An archive of segments cannot be listed or read."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from standpipe.sinks.objects_contract import StoreError
 from standpipe.sinks.objects_directory import DirectoryStore
-from standpipe.sinks.objects_store import StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path

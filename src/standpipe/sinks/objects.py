@@ -17,9 +17,10 @@ from standpipe.sink_keys.objects_url import parse_url
 from standpipe.sinks.base import Delivered, Retry
 from standpipe.sinks.objects_checks import CREATE_ONLY, PLACE, look, probe
 from standpipe.sinks.objects_content import content_of, is_as_sealed
+from standpipe.sinks.objects_contract import ObjectStore, StoreError
 from standpipe.sinks.objects_directory import DirectoryStore
 from standpipe.sinks.objects_key import NAME_BYTES_MAX, Keys, archive_root, keys_of, safe_name
-from standpipe.sinks.objects_store import ObjectStore, StoreError, credentials, open_cloud
+from standpipe.sinks.objects_store import credentials, open_cloud
 from standpipe.sinks.tls import FileMark, file_marks, tls_options
 
 if TYPE_CHECKING:

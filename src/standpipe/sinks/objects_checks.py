@@ -10,13 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from standpipe.preflight import Result, failed, ok
+from standpipe.sinks.objects_contract import StoreError
 from standpipe.sinks.objects_key import PROBE_NAME
-from standpipe.sinks.objects_store import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from standpipe.sinks.objects_store import ObjectStore
+    from standpipe.sinks.objects_contract import ObjectStore
 
 PLACE, CREATE_ONLY = "place", "create-only"
 PROBE_CONTENT = b"standpipe check created this object to see that it can; nothing reads it\n"

@@ -78,7 +78,7 @@ def is_as_sealed(pieces: Iterable[bytes], seal: Seal) -> bool:
     sha256 = hashlib.sha256()
     left = seal.end - seal.base
     try:
-        for raw in _unpacked(pieces):
+        for raw in unpacked(pieces):
             sha256.update(raw)
             left -= len(raw)
             if left < 0:
@@ -88,8 +88,11 @@ def is_as_sealed(pieces: Iterable[bytes], seal: Seal) -> bool:
     return left == 0 and sha256.hexdigest() == seal.sha256
 
 
-def _unpacked(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the raw bytes of frame after frame. Raises ZstdError, and EOFError where the last frame is cut."""
+def unpacked(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the raw bytes of frame after frame, at most READ_BYTES at a time.
+
+    Raises ZstdError, and EOFError where the last frame is cut.
+    """
     decompressor = zstd.ZstdDecompressor()
     begun = False  # a frame is under way
     for piece in pieces:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from typing import TYPE_CHECKING
 
 from standpipe.journal.atomic import fsync_directory, unlink_if_there, write_all
 from standpipe.journal.layout import DIRECTORY_MODE, FILE_MODE, TEMPORARY_SUFFIX
 from standpipe.sinks.base import Retry
-from standpipe.sinks.objects_store import StoreError
+from standpipe.sinks.objects_contract import GoneError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -87,8 +88,27 @@ class DirectoryStore:
         try:
             with open(path, "rb", buffering=0) as file:
                 yield from iter(lambda: file.read(READ_BYTES), b"")
+        except FileNotFoundError as error:
+            raise GoneError(self._failure(error, f"{path} is not there").retry) from error
         except OSError as error:
             raise self._failure(error, f"{path} cannot be read") from error
+
+    def names(self) -> Iterator[tuple[str, int]]:
+        """Yield every regular file below the root, as its path from there, and its size. Raises StoreError."""
+        waiting = [""]
+        while waiting:
+            above = waiting.pop()
+            path = f"{self._root}/{above}"
+            try:
+                with os.scandir(path) as entries:
+                    found = [(entry, entry.stat(follow_symlinks=False)) for entry in entries]
+            except OSError as error:
+                raise self._failure(error, f"{path} cannot be listed") from error
+            for entry, status in found:
+                if stat.S_ISDIR(status.st_mode):
+                    waiting.append(f"{above}{entry.name}/")
+                elif stat.S_ISREG(status.st_mode):
+                    yield f"{above}{entry.name}", status.st_size
 
     def look(self) -> None:
         """Find out whether the archive's root can be listed. Raises StoreError."""

@@ -13,6 +13,7 @@ the same name.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 PROBE_NAME = "standpipe-check"
 NAME_BYTES_MAX = 200  # of an escaped name: file names have 255, a whole key 1,024 (S3)
 
+ESCAPED = re.compile(rb"=([0-9A-F]{2})")
 PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
 
@@ -45,6 +47,15 @@ def safe_name(name: str) -> str:
     data = name.encode("utf-8", "surrogateescape")
     escaped = "".join(chr(byte) if byte in PLAIN else f"={byte:02X}" for byte in data)
     return f"=2E{escaped[1:]}" if escaped.startswith(".") else escaped
+
+
+def plain_name(safe: str) -> str:
+    """Return the name of which `safe_name` made this; a text that it never makes is returned as it is."""
+    try:
+        name = ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), safe.encode()).decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return safe
+    return name if safe_name(name) == safe else safe
 
 
 def utc_date(first_time: str | None, sealed_at: str) -> str:

@@ -1,8 +1,9 @@
 """Stores of objects, by obstore: Amazon S3 and what speaks like it, Google Cloud Storage, Azure Blob Storage.
 
-A store is asked for three things: create an object that is not there yet, read one, look around. "Create" goes with
+See sinks.objects_contract for what a store is asked for. "Create" goes with
 ``If-None-Match: *`` to S3 and Azure and with ``x-goog-if-generation-match: 0`` to Google, and is one request: obstore
-does not send it in parts. obstore's own retries are off: a sink tries once.
+does not send it in parts. obstore's own retries are off where a sink asks: it tries once; a reader of an archive lets
+obstore try again.
 
 Credentials that the config names are read anew for each use, and a store is made anew when they have changed. Without
 any, obstore finds them itself: environment, web identity, instance or pod role.
@@ -11,7 +12,7 @@ any, obstore finds them itself: environment, web identity, instance or pod role.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
@@ -19,6 +20,7 @@ from obstore.store import AzureStore, GCSStore, S3Store
 
 from standpipe.errors import SinkError
 from standpipe.sinks.base import Retry
+from standpipe.sinks.objects_contract import GoneError, StoreError
 from standpipe.sinks.objects_failure import failure
 from standpipe.sinks.secret import read_secret
 from standpipe.sinks.tls import tls_options
@@ -33,31 +35,11 @@ if TYPE_CHECKING:
 
 NO_RETRIES: RetryConfig = {"max_retries": 0}
 CONNECT_SECONDS = 10.0  # a connection takes three TCP handshakes' time at most, wherever the store is
+READ_RETRIES: RetryConfig = {"max_retries": 5, "retry_timeout": timedelta(minutes=1)}
+"""For readers: an answer of 503 or a cut connection among thousands of requests is no verdict."""
+LIST_PAGE = 1000  # names; what S3 puts into one answer
 READ_BYTES = 1 << 20
 FAULTS = (BaseError, OSError, ValueError)  # obstore raises FileNotFoundError and ValueError besides its own
-
-
-class StoreError(Exception):
-    """A store did not do it; `retry` says what to tell the pump."""
-
-    def __init__(self, retry: Retry) -> None:
-        super().__init__(retry.why)
-        self.retry = retry
-
-
-class ObjectStore(Protocol):
-    """Where objects go. where: how a person knows it."""
-
-    where: str
-
-    def create(self, key: str, pieces: Sequence[bytes]) -> bool:
-        """Store an object; False where there is one of that name. Raises StoreError."""
-
-    def blocks(self, key: str) -> Iterator[bytes]:
-        """Yield an object's content in pieces. Raises StoreError."""
-
-    def look(self) -> None:
-        """Find out whether the place is there and may be listed. Raises StoreError."""
 
 
 class CloudStore:
@@ -82,8 +64,19 @@ class CloudStore:
         try:
             for piece in obstore.get(self._store, key).stream(READ_BYTES):
                 yield bytes(piece)
+        except FileNotFoundError as error:
+            raise GoneError(failure(error, f"{self.where}/{key} is not there")) from error
         except FAULTS as error:
             raise StoreError(failure(error, f"{self.where}/{key} cannot be read")) from error
+
+    def names(self) -> Iterator[tuple[str, int]]:
+        """See ObjectStore."""
+        try:
+            for page in obstore.list(self._store, chunk_size=LIST_PAGE):
+                for meta in page:
+                    yield str(meta["path"]), int(meta["size"])
+        except FAULTS as error:
+            raise StoreError(failure(error, f"{self.where} cannot be listed")) from error
 
     def look(self) -> None:
         """See ObjectStore. One page of names."""
@@ -106,10 +99,12 @@ def credentials(config: SinkConfig) -> dict[str, str]:
     return found
 
 
-def open_cloud(config: SinkConfig, place: Place, secrets: Mapping[str, str]) -> CloudStore:
+def open_cloud(
+    config: SinkConfig, place: Place, secrets: Mapping[str, str], retries: RetryConfig = NO_RETRIES
+) -> CloudStore:
     """Make a store; connects to nothing. Raises StoreError where obstore cannot use the options."""
     try:
-        return CloudStore(place, _open(config, place, secrets))
+        return CloudStore(place, _open(config, place, secrets, retries))
     except FAULTS as error:
         # Its text may quote a key in part, so it is not passed on.
         kind = type(error).__name__
@@ -118,7 +113,9 @@ def open_cloud(config: SinkConfig, place: Place, secrets: Mapping[str, str]) -> 
         ) from None
 
 
-def _open(config: SinkConfig, place: Place, secrets: Mapping[str, str]) -> obstore.store.ObjectStore:
+def _open(
+    config: SinkConfig, place: Place, secrets: Mapping[str, str], retries: RetryConfig
+) -> obstore.store.ObjectStore:
     options = dict(secrets)
     endpoint = config.text("endpoint") or ""
     client = _client_options(config, endpoint)
@@ -127,12 +124,12 @@ def _open(config: SinkConfig, place: Place, secrets: Mapping[str, str]) -> obsto
         # A bucket with object lock takes no object without a checksum.
         options |= {"conditional_put": "etag", "checksum_algorithm": "SHA256"}
         options |= _given(endpoint=endpoint, region=config.text("region"))
-        return S3Store(place.bucket, prefix=prefix, config=options, client_options=client, retry_config=NO_RETRIES)  # type: ignore[arg-type]
+        return S3Store(place.bucket, prefix=prefix, config=options, client_options=client, retry_config=retries)  # type: ignore[arg-type]
     if place.scheme == "gs":
         options |= _given(base_url=endpoint)
-        return GCSStore(place.bucket, prefix=prefix, config=options, client_options=client, retry_config=NO_RETRIES)  # type: ignore[arg-type]
+        return GCSStore(place.bucket, prefix=prefix, config=options, client_options=client, retry_config=retries)  # type: ignore[arg-type]
     options |= _given(endpoint=endpoint, account_name=config.text("account_name"))
-    return AzureStore(place.bucket, prefix=prefix, config=options, client_options=client, retry_config=NO_RETRIES)  # type: ignore[arg-type]
+    return AzureStore(place.bucket, prefix=prefix, config=options, client_options=client, retry_config=retries)  # type: ignore[arg-type]
 
 
 def _given(**values: str | None) -> dict[str, str]:

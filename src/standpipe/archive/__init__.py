@@ -1,0 +1,1 @@
+"""Reading back what the objects sink has archived: nodes, their segments in order, their bytes."""

@@ -1,0 +1,74 @@
+"""Archives for tests: real journals, sealed and compressed by keep, archived by the real objects sink."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from standpipe.config_sinks import SinkConfig
+from standpipe.delivery.sealed_segments import next_sealed
+from standpipe.journal import identity
+from standpipe.journal.layout import Layout
+from standpipe.sinks.base import Context, Delivered, SealedSegment
+from standpipe.sinks.objects import open_sink
+from tests.journal.keep_fixture import add_segment, make_keeper, record, run_passes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RECORDS_EACH = 20
+RECORD_BYTES = 120
+SEGMENT_BYTES = RECORDS_EACH * RECORD_BYTES
+CLUSTER = "blue"
+
+
+def keep(layout: Layout) -> None:
+    """Let keep seal and compress everything."""
+    with open(os.devnull, "wb") as null:
+        keeper = make_keeper(layout, null.fileno())
+        run_passes(keeper)
+        keeper.close()
+
+
+def make_sealed(directory: Path, node: str, segments: int = 3) -> Layout:
+    """Make a journal of sealed segments and an open tail of one record."""
+    layout = Layout(str(directory))
+    identity.open_or_create(layout, node, 1_700_000_000.0)
+    end = 0
+    for index in range(segments):
+        end = add_segment(layout, end, b"".join(record(index * RECORDS_EACH + n) for n in range(RECORDS_EACH)))
+    add_segment(layout, end, record(segments * RECORDS_EACH), finished=False)
+    keep(layout)
+    return layout
+
+
+def archive_all(layout: Layout, config: SinkConfig) -> None:
+    """Put all sealed segments into the archive that a sink's config names."""
+    known = identity.read(layout)
+    sink = open_sink(config, Context(known.journal_id, known.node))
+    offset, done = 0, None
+    while segment := next_sealed(layout, offset, done_base=done):
+        assert isinstance(segment, SealedSegment)
+        assert sink.put(segment) == Delivered()
+        offset, done = segment.end, segment.base
+    sink.close()
+
+
+def directory_config(root: Path, **options: object) -> SinkConfig:
+    """Return the config of a sink that archives below a directory."""
+    return SinkConfig("archive", "objects", options={"url": f"file://{root}", "cluster": CLUSTER, **options})
+
+
+def make_archive(root: Path, journals: Path, *nodes: str, segments: int = 3) -> list[Layout]:
+    """Make a journal for each node, and archive them all below root; return the journals."""
+    root.mkdir(exist_ok=True)
+    layouts = [make_sealed(journals / node, node, segments) for node in nodes]
+    for layout in layouts:
+        archive_all(layout, directory_config(root))
+    return layouts
+
+
+def objects_of(root: Path, base: int, node: str = "") -> dict[str, Path]:
+    """Return a segment's objects in a directory by kind, ``data`` and ``seal``."""
+    found = sorted(path for path in root.rglob(f"{base:020d}-*") if node in str(path))
+    return {"seal" if path.name.endswith(".seal.json") else "data": path for path in found}
