@@ -38,6 +38,7 @@ class JournalConfig:
     seal_every_seconds: float
     retain_age_seconds: float
     retain_size_bytes: int
+    sign_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ def _parse_journal(section: Section) -> JournalConfig:
         seal_every_seconds=section.seconds("seal_every"),
         retain_age_seconds=retain.seconds("age"),
         retain_size_bytes=retain_size_bytes,
+        sign_key=section.text("sign_key"),
     )
     if journal.max_size_bytes is None:
         return journal

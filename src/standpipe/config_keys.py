@@ -153,6 +153,12 @@ KEYS: tuple[Key, ...] = (
         maximum=MAX_SEAL_TEXT,
     ),
     Key(
+        "journal.sign_key",
+        Kind.PATH,
+        "The Ed25519 private key, in a PEM file, that signs each seal.",
+        default_text="none; seals are not signed",
+    ),
+    Key(
         "journal.retain.age",
         Kind.DURATION,
         "Delivered segments are kept this long.",
@@ -259,7 +265,7 @@ KEYS: tuple[Key, ...] = (
     ),
 )
 
-NOT_IN_THIS_RELEASE: frozenset[str] = frozenset({"journal.sign_key", "observe"})
+NOT_IN_THIS_RELEASE: frozenset[str] = frozenset({"observe"})
 """Keys of later releases: known by name, and refused. A release that brings one deletes its line."""
 
 SINK_TYPES_NOT_IN_THIS_RELEASE: frozenset[str] = frozenset({"cloudwatch", "elasticsearch", "loki", "s3", "splunk"})

@@ -87,6 +87,7 @@ def _journal(journal: JournalConfig) -> dict[str, object]:
         "fsync": duration_text(journal.fsync_seconds),
         "seal_every": duration_text(journal.seal_every_seconds),
         "retain": {"age": duration_text(journal.retain_age_seconds), "size": size_text(journal.retain_size_bytes)},
+        **({} if journal.sign_key is None else {"sign_key": journal.sign_key}),
     }
 
 

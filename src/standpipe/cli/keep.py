@@ -44,13 +44,15 @@ def keeper_settings(config: Config) -> KeeperSettings:
         segment_size_bytes=journal.segment_size_bytes,
         on_full=journal.on_full,
     )
-    return KeeperSettings(sinks=tuple(sink.name for sink in config.sinks), limits=limits)
+    return KeeperSettings(sinks=tuple(sink.name for sink in config.sinks), limits=limits, sign_key=journal.sign_key)
 
 
-def _load(config_path: str | None, journal: str | None, max_size: int | None) -> Config:
+def _load(config_path: str | None, journal: str | None, max_size: int | None, sign_key: str | None) -> Config:
     config = apply_flags(default_config() if config_path is None else load_config(config_path), journal=journal)
     if max_size is not None:
         config = replace(config, journal=replace(config.journal, max_size_bytes=max_size))
+    if sign_key is not None:
+        config = replace(config, journal=replace(config.journal, sign_key=os.path.abspath(sign_key)))
     return resolve(config, *volume_bytes(config.journal.path))
 
 
@@ -66,6 +68,9 @@ def _size(_context: click.Context, _parameter: click.Parameter, value: str | Non
 @click.option("--config", "config_path", metavar="FILE", help="A YAML config: limits, on_full, and the sinks' names.")
 @click.option(
     "--max-size", metavar="SIZE", callback=_size, help="The journal's cap, such as 10GiB. Beats journal.max_size."
+)
+@click.option(
+    "--sign-key", metavar="FILE", help="Sign each seal with this Ed25519 private key (PEM). Beats journal.sign_key."
 )
 @click.option("--once", is_flag=True, help="Do everything that is due now, then exit.")
 @click.option("--ready-fd", type=int, hidden=True)
@@ -83,6 +88,7 @@ def command(
     journal: str | None,
     config_path: str | None,
     max_size: int | None,
+    sign_key: str | None,
     once: bool,
     ready_fd: int | None,
     parent_pid: int | None,
@@ -96,7 +102,7 @@ def command(
     """
     log = Log("keep")
     in_use = config_path if parent_pid is None else usable_config(config_path, journal, log)
-    config = _load(in_use, journal, max_size)
+    config = _load(in_use, journal, max_size, sign_key)
     settings = KeepSettings(
         journal=os.path.abspath(config.journal.path),
         keeper=keeper_settings(config),

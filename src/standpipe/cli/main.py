@@ -59,6 +59,7 @@ COMMANDS: dict[str, Entry] = {
     "replay": Entry("standpipe.cli.replay:command", "Send a part of the journal to a sink again, with the same ids."),
     "status": Entry("standpipe.cli.status:command", "Show what is captured, delivered and retained."),
     "verify": Entry("standpipe.cli.verify:command", "Prove that nothing is missing or altered."),
+    "keygen": Entry("standpipe.cli.keygen:command", "Make a key pair that signs seals."),
     "rotate": Entry("standpipe.cli.rotate:command", "Rotate a live audit.log without loss, beside another shipper."),
     "check": Entry("standpipe.cli.check:command", "Tell what will not work, before it does not."),
     "demo": Entry("standpipe.cli.demo:command", "Show it all on a real server, in half a minute."),

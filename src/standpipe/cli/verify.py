@@ -13,11 +13,14 @@ from standpipe.cli.verify_progress import TerminalProgress
 from standpipe.errors import EXIT_NEGATIVE, EXIT_OK, EXIT_UNABLE, StandpipeError, UsageError
 from standpipe.evidence.journal_check import COMPLETE, INCOMPLETE, UNKNOWN
 from standpipe.evidence.verdict_text import as_json, as_lines, unknown_as_json
+from standpipe.evidence.trusted_keys import trusted_keys
 from standpipe.evidence.verify import verify_journal
 from standpipe.journal.layout import DEFAULT_JOURNAL, Layout
 from standpipe.observe.log import escape_control
 
 STATUS_BY_VERDICT = {COMPLETE: EXIT_OK, INCOMPLETE: EXIT_NEGATIVE, UNKNOWN: EXIT_UNABLE}
+
+KEY_HELP = "Every seal must be signed by this Ed25519 key (PEM), or by one that it endorsed. May be repeated."
 
 EPILOG = """\b
 Examples:
@@ -36,9 +39,12 @@ Every word of the output: docs/verify.md.
 @click.command(epilog=EPILOG)
 @click.argument("copies", nargs=-1, metavar="")
 @click.option("--journal", metavar="DIR", default=DEFAULT_JOURNAL, show_default=True, help="The journal's directory.")
+@click.option("--public-key", "public_keys", metavar="FILE", multiple=True, help=KEY_HELP)
 @click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object instead of words.")
 @click.option("--accept-recorded", is_flag=True, help="Do not count gaps that were recorded when they came to be.")
-def command(*, copies: tuple[str, ...], journal: str, json_wanted: bool, accept_recorded: bool) -> int:
+def command(
+    *, copies: tuple[str, ...], journal: str, public_keys: tuple[str, ...], json_wanted: bool, accept_recorded: bool
+) -> int:
     """Prove that nothing is missing from a journal, or altered.
 
     Every sealed byte is read and compared with its seal, every seal with the one before it, and every address from the
@@ -74,7 +80,12 @@ def _verify_journal(journal: str, options: VerifyOptions) -> int:
     accept_recorded = options.accept_recorded
     progress = TerminalProgress()
     try:
-        findings = verify_journal(Layout(os.path.abspath(journal)), accept_recorded=accept_recorded, progress=progress)
+        findings = verify_journal(
+            Layout(os.path.abspath(journal)),
+            accept_recorded=accept_recorded,
+            keys=trusted_keys(public_keys),
+            progress=progress,
+        )
     except StandpipeError as error:
         if options.json_wanted:
             click.echo(json.dumps(unknown_as_json(str(error))))

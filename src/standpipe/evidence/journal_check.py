@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 from standpipe.evidence.intervals import Interval, subtract
 from standpipe.evidence.recorded_gaps import NOT_LOST, RecordedGap, collect_recorded_gaps
+from standpipe.evidence.signatures import check_signatures, linked_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from standpipe.evidence.journal_facts import CopyFacts, JournalFacts, SealFacts, SegmentFacts
+    from standpipe.evidence.signatures import Keys, SignatureFindings
 
 COMPLETE = "complete"
 INCOMPLETE = "incomplete"
@@ -55,6 +57,8 @@ class Findings:
     last_time: str | None
     repeated: int
     dead_letters: int
+    proven: int | None = None
+    """Seals whose signature a trusted key made; None where no key was given."""
 
     @property
     def intact(self) -> bool:
@@ -227,10 +231,18 @@ def _verdict(findings: Findings, *, accept_recorded: bool) -> str:
     return UNKNOWN if findings.unreadable else COMPLETE
 
 
-def _damaged(facts: JournalFacts, places: list[_Place]) -> tuple[Damage, ...]:
+def _check_signatures(facts: JournalFacts, keys: Keys) -> SignatureFindings:
+    """Judge the signatures of all seals that can be read, in the order of the chain."""
+    seals = [segment.seal for segment in facts.segments if segment.seal is not None and not segment.seal.problem]
+    return check_signatures(linked_runs(seals), keys)
+
+
+def _damaged(facts: JournalFacts, places: list[_Place], signatures: SignatureFindings | None) -> tuple[Damage, ...]:
     found = [damage for place in places for damage in _check_segment(facts, place)]
     found.extend(_check_chain(facts))
     found.extend(_tail_missing(places))
+    for fault in signatures.faults if signatures is not None else ():
+        found.append(Damage(fault.what, fault.seal.file, fault.seal.base, fault.seal.end, fault.detail))
     return tuple(sorted(found, key=lambda damage: (damage.start, damage.end, damage.what, damage.file)))
 
 
@@ -239,14 +251,19 @@ def _unreadable(facts: JournalFacts) -> tuple[str, ...]:
     return (*copies, *(s.seal_unreadable for s in facts.segments if s.seal_unreadable))
 
 
-def check(facts: JournalFacts, *, accept_recorded: bool = False) -> Findings:
-    """Judge a journal. accept_recorded: gaps that were recorded when they came to be do not count against it."""
+def check(facts: JournalFacts, *, accept_recorded: bool = False, keys: Keys | None = None) -> Findings:
+    """Judge a journal.
+
+    accept_recorded: gaps that were recorded when they came to be do not count against it. keys: those that must have
+    signed the seals; without them signatures are counted only.
+    """
+    signatures = None if keys is None else _check_signatures(facts, keys)
     places = _places(facts)
     data = [place for place in places if place.segment.copies]
     sealed = [(place, place.seal) for place in data if place.seal is not None]
     seals = [segment.seal for segment in facts.segments if segment.seal is not None]
     recorded = collect_recorded_gaps(facts)
-    damaged = _damaged(facts, places)
+    damaged = _damaged(facts, places, signatures)
     base, must_begin = _head(places)
     findings = Findings(
         verdict=UNKNOWN,
@@ -267,5 +284,6 @@ def check(facts: JournalFacts, *, accept_recorded: bool = False) -> Findings:
         last_time=next((seal.last_time for _, seal in reversed(sealed) if seal.last_time), None),
         repeated=len(facts.repeats),
         dead_letters=sum(count for _, count in facts.dead_letters),
+        proven=None if signatures is None else signatures.proven,
     )
     return replace(findings, verdict=_verdict(findings, accept_recorded=accept_recorded))

@@ -7,6 +7,10 @@ memory that they take does not grow with the bytes of the journal.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from standpipe.journal.seal import SigningKey
 
 INCIDENTS_FILE = "incidents.jsonl"  # the value of GapFacts.recorded_in for what was read there
 
@@ -61,6 +65,11 @@ class SealFacts:
     first_time: str | None = None
     last_time: str | None = None
     signed: bool = False
+    sealed_at: str = ""
+    idle: int | None = None
+    signature: str | None = None
+    signed_bytes: bytes = b""  # what the signature is over; empty without one
+    signing_key: SigningKey | None = None
     gaps: tuple[GapFacts, ...] = ()
     problem: str = ""
 

@@ -6,16 +6,9 @@ a changed byte even in the newest seal, to which no other links, unless the chan
 
 from __future__ import annotations
 
-import json
-
 from standpipe.errors import JournalError
 from standpipe.evidence.journal_facts import GapFacts, SealFacts
-from standpipe.journal.seal import Gap, parse_seal, seal_digest
-
-
-def _is_canonical(data: bytes) -> bool:
-    """Is this JSON as the sealer writes it: no spaces, ASCII, one newline? Keys that we do not know may be there."""
-    return json.dumps(json.loads(data), separators=(",", ":")).encode("ascii") + b"\n" == data
+from standpipe.journal.seal import Gap, is_canonical, parse_seal, seal_digest, signed_bytes
 
 
 def _as_gap(gap: Gap, file: str) -> GapFacts:
@@ -30,7 +23,7 @@ def seal_facts(file: str, data: bytes) -> SealFacts:
         seal = parse_seal(data, file)
     except JournalError as error:
         return SealFacts(file, digest, problem=error.message)
-    if not _is_canonical(data):
+    if not is_canonical(data):
         return SealFacts(file, digest, problem=f"{file} is not in the form in which seals are written")
     return SealFacts(
         file=file,
@@ -44,5 +37,10 @@ def seal_facts(file: str, data: bytes) -> SealFacts:
         first_time=seal.first_time,
         last_time=seal.last_time,
         signed=seal.signature is not None,
+        sealed_at=seal.sealed_at,
+        idle=seal.idle,
+        signature=seal.signature,
+        signed_bytes=b"" if seal.signature is None else signed_bytes(data),
+        signing_key=seal.signing_key,
         gaps=tuple(_as_gap(gap, file) for gap in seal.gaps),
     )

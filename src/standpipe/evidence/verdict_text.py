@@ -34,7 +34,12 @@ def as_json(findings: Findings) -> dict[str, object]:
         "repeated": findings.repeated,
         "dead_letters": findings.dead_letters,
         "unpaired": None,  # requests without responses: answered in a later release
-        "chain": {"seals": findings.seals, "signed": findings.signed, "broken": findings.broken},
+        "chain": {
+            "seals": findings.seals,
+            "signed": findings.signed,
+            "broken": findings.broken,
+            "proven": findings.proven,
+        },
         "unreadable": list(findings.unreadable),
         "checked_bytes": findings.checked_bytes,
         "unsealed_bytes": findings.unsealed_bytes,
@@ -55,7 +60,7 @@ def unknown_as_json(reason: str) -> dict[str, object]:
         "repeated": None,
         "dead_letters": None,
         "unpaired": None,
-        "chain": {"seals": None, "signed": None, "broken": None},
+        "chain": {"seals": None, "signed": None, "broken": None, "proven": None},
         "unreadable": [reason],
         "checked_bytes": None,
         "unsealed_bytes": None,
@@ -105,6 +110,13 @@ def _summary(findings: Findings, *, accept_recorded: bool) -> str:
     return f"{headline}: every byte from {findings.base:,} to {findings.end:,} is there{accepted}"
 
 
+def _signed_text(findings: Findings) -> str:
+    if findings.proven is not None:
+        return f"{findings.signed:,} signed, {findings.proven:,} by a key that was given"
+    unproven = ": not checked, --public-key gives a key" if findings.signed else ""
+    return f"{findings.signed:,} signed{unproven}"
+
+
 def as_lines(findings: Findings, *, accept_recorded: bool = False) -> list[str]:
     """Return what a person reads: the verdict, what is wrong and where, then what was checked."""
     lines = [_summary(findings, accept_recorded=accept_recorded)]
@@ -125,7 +137,7 @@ def as_lines(findings: Findings, *, accept_recorded: bool = False) -> list[str]:
     lines.append(
         f"checked: {count_text(findings.segments, 'segment')}, {count_text(findings.records, 'record')}, "
         f"{count_text(findings.checked_bytes, 'byte')} against {count_text(findings.seals, 'seal')} "
-        f"({findings.signed:,} signed)"
+        f"({_signed_text(findings)})"
     )
     if findings.first_time and findings.last_time:
         lines.append(f"sealed records from {findings.first_time} to {findings.last_time}")

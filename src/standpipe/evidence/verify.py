@@ -36,6 +36,8 @@ from standpipe.journal.segments import group_by_base
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from standpipe.evidence.signatures import Keys
+
 BLOCK_BYTES = 1 << 20  # one read: large beside a system call, small beside memory
 LISTINGS_MAX = 100  # keep may change the journal under us this often; each change costs one short listing
 GONE_ERRORS = (errno.ENOENT, errno.ESTALE)
@@ -249,8 +251,14 @@ def _no_progress(_done: int, _total: int) -> None:
     return
 
 
-def verify_journal(layout: Layout, *, accept_recorded: bool = False, progress: Progress = _no_progress) -> Findings:
-    """Verify a journal from its first byte to its last.
+def verify_journal(
+    layout: Layout,
+    *,
+    accept_recorded: bool = False,
+    keys: Keys | None = None,
+    progress: Progress = _no_progress,
+) -> Findings:
+    """Verify a journal from its first byte to its last. keys: those that must have signed its seals.
 
     Raises JournalError where there is no journal, where its format is not ours, where its directories cannot be read,
     or where it changes faster than it can be read.
@@ -260,7 +268,7 @@ def verify_journal(layout: Layout, *, accept_recorded: bool = False, progress: P
     try:
         for _ in range(LISTINGS_MAX):
             try:
-                findings = check(scan.facts(), accept_recorded=accept_recorded)
+                findings = check(scan.facts(), accept_recorded=accept_recorded, keys=keys)
             except _GoneError:
                 continue
             if findings.intact and not findings.unreadable:

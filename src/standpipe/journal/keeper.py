@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from standpipe.errors import StandpipeError
 from standpipe.journal import cursor, incidents, keeping, retention
 from standpipe.journal.extra_bytes import extra_bytes
+from standpipe.journal.key_files import read_signer
 from standpipe.journal.reader import JournalReader
 from standpipe.journal.seal_store import SealStore
 from standpipe.journal.sink_entries import REMOVED
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from standpipe.journal.identity import Identity
     from standpipe.journal.layout import Layout
+    from standpipe.journal.seal import Seal
     from standpipe.journal.segments import Segment
     from standpipe.observe.log import Log
 
@@ -34,10 +36,14 @@ NEWER_SEALED_ENOUGH = 2  # a segment with so many sealed ones after it is compre
 
 @dataclass(frozen=True, slots=True)
 class KeeperSettings:
-    """What the config says about keeping. sinks: those of the config; those that ship has entered count as well."""
+    """What the config says about keeping. sinks: those of the config; those that ship has entered count as well.
+
+    sign_key: the file of the key that signs seals; None: they are not signed.
+    """
 
     sinks: tuple[str, ...]
     limits: retention.Limits
+    sign_key: str | None = None
 
 
 class Keeper:
@@ -152,10 +158,22 @@ class Keeper:
             segment = waiting[0]
             self._offset = segment.base
             seal = keeping.make_seal(self._layout, self._identity, segment, self._seals.all(), newest, time.time())
-            keeping.write_seal(self._layout, seal)
+            self._write_seal(seal)
             self._seals.load(s.base for s in self._segments_after_change() if s.sealed)
             self._log.info("sealed a segment", base=seal.base, end=seal.end, records=seal.records)
         return True
+
+    def _write_seal(self, seal: Seal) -> None:
+        """Sign a seal where a key is configured, and write it.
+
+        The key is read for each seal, so a new one in its place needs no restart. Where it cannot be read, nothing is
+        sealed: an unsigned seal in a signed chain would look like a forged one for ever.
+        """
+        if self._settings.sign_key is not None:
+            newest = self._newest_sealed()
+            signer = read_signer(self._settings.sign_key)
+            seal = keeping.sign_seal(seal, signer, None if newest is None else self._seals.get(newest))
+        keeping.write_seal(self._layout, seal)
 
     def _segments_after_change(self) -> list[Segment]:
         """Return the segments after a change of ours, which a coarse timestamp may hide."""

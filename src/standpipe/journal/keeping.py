@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from standpipe.errors import JournalError
@@ -37,14 +38,16 @@ from standpipe.journal.layout import (
     parse_segment_file_name,
     segment_file_name,
 )
-from standpipe.journal.seal import Gap, Seal, collect_gaps, encode_seal, seal_digest
+from standpipe.journal.seal import Gap, Seal, SigningKey, collect_gaps, encode_seal, seal_digest
 from standpipe.journal.seal_store import read_seal_bytes
+from standpipe.journal.signature import parse_signature
 from standpipe.observe.log import utc_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from standpipe.journal.identity import Identity
+    from standpipe.journal.key_files import Signer
     from standpipe.journal.segments import Segment
 
 OUR_SUFFIXES = (SEAL_SUFFIX, COMPRESSED_SUFFIX)  # whose .tmp we may unlink; .failed.tmp is capture's
@@ -118,6 +121,24 @@ def make_seal(
         sealed_at=sealed_at,
         gaps=(*found, *_failure_gap(layout, segment, found, sealed_at)),
     )
+
+
+def _signer_of(seal: Seal | None) -> str:
+    """Return the id of the key that signed a seal; empty where it is not signed, or not readably."""
+    try:
+        return parse_signature((seal and seal.signature) or "").key_id
+    except ValueError:
+        return ""
+
+
+def sign_seal(seal: Seal, signer: Signer, newest: Seal | None) -> Seal:
+    """Return the seal signed. newest: the one before it; where another key signed that, this seal introduces its own.
+
+    So the rotation of a key stands in the chain, and the endorsement with it.
+    """
+    if _signer_of(newest) != signer.key_id:
+        seal = replace(seal, signing_key=SigningKey(signer.public, signer.endorsement))
+    return replace(seal, signature=signer.sign(encode_seal(replace(seal, signature=None))))
 
 
 def write_seal(layout: Layout, seal: Seal) -> None:

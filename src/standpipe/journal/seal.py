@@ -13,7 +13,12 @@ A seal file is one line: a JSON object with these keys in this order, without sp
     last_time      last complete record as Vault wrote it, or null (journal.digest)
     sealed_at    RFC 3339, UTC, milliseconds
     gaps         [{"kind":…,"offset":…,"length":…,"time":…}, …]: incidents that may have lost bytes
-    signature    null: unsigned
+    idle         only in the seal of an interval in which nothing came: its number at this base, from 1
+    signing_key  only in the first seal by a key: {"public":…,"endorsement":…} (journal.signature)
+    signature    null: unsigned; else that of these bytes with null in its place (journal.signature)
+
+**Idle seals.** While nothing comes, the journal's end is sealed as well: base = end, no records, the digest of no
+bytes. So silence is evidence, and a chain that ends early is told from one that was quiet.
 
 **Which gaps a seal names.** Those whose offset lies in [base, end], the end included: a power-loss gap begins exactly
 at the end of the tail that it follows, and a failed fsync's range exactly where the failed file stops to count. Also
@@ -38,6 +43,7 @@ if TYPE_CHECKING:
 DROPPED = "dropped"
 SEAL_BYTES_MAX = 16 << 20  # a seal is 500 bytes plus 100 a gap; more is not ours
 SHA256_HEX_DIGITS = 64
+OPTIONAL_KEYS = ("idle", "signing_key")
 
 REMEDY = "Restore the file from a copy; `standpipe verify` says what it covered"
 
@@ -50,6 +56,14 @@ class Gap:
     offset: int
     length: int | None
     time: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A key that signs from this seal on: the raw public key in base64, and the endorsement by another key or null."""
+
+    public: str
+    endorsement: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +81,8 @@ class Seal:
     sealed_at: str
     gaps: tuple[Gap, ...] = ()
     signature: str | None = None
+    idle: int | None = None
+    signing_key: SigningKey | None = None
 
     @property
     def sealed_at_seconds(self) -> float:
@@ -76,8 +92,24 @@ class Seal:
 
 def encode_seal(seal: Seal) -> bytes:
     """Return the canonical bytes of a seal file."""
-    entry = {"format": FORMAT_VERSION, **asdict(seal)}
+    members = asdict(seal)
+    optional = {name: value for name in OPTIONAL_KEYS if (value := members.pop(name)) is not None}
+    signature = members.pop("signature")
+    return _as_line({"format": FORMAT_VERSION, **members, **optional, "signature": signature})
+
+
+def _as_line(entry: Mapping[str, object]) -> bytes:
     return json.dumps(entry, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def is_canonical(data: bytes) -> bool:
+    """Is this JSON as the sealer writes it: no spaces, ASCII, one newline? Keys that we do not know may be there."""
+    return _as_line(json.loads(data)) == data
+
+
+def signed_bytes(data: bytes) -> bytes:
+    """Return what is signed: a seal file's bytes, in canonical form, with null in the place of the signature."""
+    return _as_line({**json.loads(data), "signature": None})
 
 
 def seal_digest(data: bytes) -> str:
@@ -112,14 +144,31 @@ def _parse_gap(entry: Any) -> Gap:  # noqa: ANN401 -- it comes from JSON
     return gap
 
 
+def _parse_signing_key(entry: Any) -> SigningKey | None:  # noqa: ANN401 -- it comes from JSON
+    if entry is None:
+        return None
+    _need(isinstance(entry, dict), "signing_key is not an object")
+    key = SigningKey(entry.get("public"), entry.get("endorsement"))
+    _need(isinstance(key.public, str), "signing_key.public is no text")
+    _need(_is_text_or_null(key.endorsement), "signing_key.endorsement is no text")
+    return key
+
+
 def _checked(entry: Mapping[str, Any]) -> Seal:
     _need(isinstance(entry.get("gaps"), list), "gaps is no list")
-    fields = {name: entry[name] for name in Seal.__dataclass_fields__ if name != "gaps"}
-    seal = Seal(**fields, gaps=tuple(_parse_gap(gap) for gap in entry["gaps"]))
+    fields = {name: entry[name] for name in Seal.__dataclass_fields__ if name not in ("gaps", *OPTIONAL_KEYS)}
+    seal = Seal(
+        **fields,
+        gaps=tuple(_parse_gap(gap) for gap in entry["gaps"]),
+        idle=entry.get("idle"),
+        signing_key=_parse_signing_key(entry.get("signing_key")),
+    )
     _need(isinstance(seal.journal, str), "journal is no text")
     for name in ("base", "end", "records"):
         _need(_is_count(getattr(seal, name)), f"{name} is no count of bytes")
     _need(seal.end >= seal.base, f"end {seal.end} is before base {seal.base}")
+    _need(seal.idle is None or (_is_count(seal.idle) and seal.idle), "idle is no number from 1")
+    _need(seal.idle is None or seal.end == seal.base, "an idle seal's end is not its base")
     _need(_is_digest(seal.sha256), "sha256 is no digest")
     _need(seal.previous is None or _is_digest(seal.previous), "previous is no digest")
     for name in ("first_time", "last_time", "signature"):
