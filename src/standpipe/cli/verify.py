@@ -12,8 +12,8 @@ from standpipe.cli.verify_options import VerifyOptions
 from standpipe.cli.verify_progress import TerminalProgress
 from standpipe.errors import EXIT_NEGATIVE, EXIT_OK, EXIT_UNABLE, StandpipeError, UsageError
 from standpipe.evidence.journal_check import COMPLETE, INCOMPLETE, UNKNOWN
-from standpipe.evidence.verdict_text import as_json, as_lines, unknown_as_json
 from standpipe.evidence.trusted_keys import trusted_keys
+from standpipe.evidence.verdict_text import as_json, as_lines, unknown_as_json
 from standpipe.evidence.verify import verify_journal
 from standpipe.journal.layout import DEFAULT_JOURNAL, Layout
 from standpipe.observe.log import escape_control
@@ -50,7 +50,7 @@ def command(
     Every sealed byte is read and compared with its seal, every seal with the one before it, and every address from the
     first to the last must be there. Works on a live journal; takes no lock and writes nothing.
     """
-    options = VerifyOptions(json_wanted=json_wanted, accept_recorded=accept_recorded)
+    options = VerifyOptions(json_wanted=json_wanted, accept_recorded=accept_recorded, public_keys=public_keys)
     inputs = sort_inputs(copies)
     if inputs.copies:
         return _verify_copies(inputs.copies, options)
@@ -83,7 +83,7 @@ def _verify_journal(journal: str, options: VerifyOptions) -> int:
         findings = verify_journal(
             Layout(os.path.abspath(journal)),
             accept_recorded=accept_recorded,
-            keys=trusted_keys(public_keys),
+            keys=trusted_keys(options.public_keys),
             progress=progress,
         )
     except StandpipeError as error:

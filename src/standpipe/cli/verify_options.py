@@ -22,3 +22,5 @@ class VerifyOptions:
     """Requests and responses that are alone, and that nothing explains, make the verdict `incomplete`."""
     checks: frozenset[str] = frozenset(CHECKS)
     """Which of CHECKS to make."""
+    public_keys: tuple[str, ...] = ()
+    """Files of public keys: every seal must be signed by one of them, or by one that it endorsed."""
