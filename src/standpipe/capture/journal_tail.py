@@ -7,7 +7,13 @@ import os
 
 from standpipe.capture.unpacked import unpack_segment
 from standpipe.errors import JournalError
-from standpipe.journal.layout import COMPRESSED_SUFFIX, SEAL_SUFFIX, SEGMENT_SUFFIX, Layout, parse_segment_file_name
+from standpipe.journal.layout import (
+    COMPRESSED_SUFFIX,
+    SEGMENT_SUFFIX,
+    Layout,
+    parse_seal_file_name,
+    parse_segment_file_name,
+)
 from standpipe.journal.recovery import list_raw_segments
 
 TYPE_CHECKING = False
@@ -130,11 +136,10 @@ def _packed(layout: Layout) -> list[tuple[int, str]]:
 
 def _sealed_end(layout: Layout) -> int:
     """Return the highest end that a seal names; 0 without one. Raises OSError and JournalError."""
-    names = [parsed for parsed in map(parse_segment_file_name, os.listdir(layout.segments)) if parsed]
-    bases = [base for base, suffix in names if suffix == SEAL_SUFFIX]
-    if not bases:
+    places = [place for place in map(parse_seal_file_name, os.listdir(layout.segments)) if place]
+    if not places:
         return 0
-    path = layout.segment(max(bases), SEAL_SUFFIX)
+    path = layout.seal(*max(places))
     try:
         with open(path, "rb") as file:
             return int(json.loads(file.read())["end"])

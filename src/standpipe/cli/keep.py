@@ -44,7 +44,12 @@ def keeper_settings(config: Config) -> KeeperSettings:
         segment_size_bytes=journal.segment_size_bytes,
         on_full=journal.on_full,
     )
-    return KeeperSettings(sinks=tuple(sink.name for sink in config.sinks), limits=limits, sign_key=journal.sign_key)
+    return KeeperSettings(
+        sinks=tuple(sink.name for sink in config.sinks),
+        limits=limits,
+        sign_key=journal.sign_key,
+        seal_every_seconds=journal.seal_every_seconds,
+    )
 
 
 def _load(config_path: str | None, journal: str | None, max_size: int | None, sign_key: str | None) -> Config:

@@ -49,7 +49,7 @@ class ArchivePump:
         self._sink = sink
         self._missing = missing
         self._layout = layout
-        self._offset = state.offset
+        self._offset, self._idle = state.offset, state.idle
         self._done_base: int | None = None
         self._progress = progress
         self._wait = progress.wait
@@ -62,7 +62,7 @@ class ArchivePump:
         try:
             while not self._wait.stop_now:
                 try:
-                    segment = next_sealed(self._layout, self._offset, done_base=self._done_base)
+                    segment = next_sealed(self._layout, self._offset, done_base=self._done_base, idle=self._idle)
                 except JournalError as error:  # a damaged seal holds up this sink, and no other one
                     self._on_retry(Retry(str(error), config_fault=True))
                     continue
@@ -81,8 +81,13 @@ class ArchivePump:
     def _pass_over(self, segment: MissingSeal) -> None:
         """Leave out a segment that nothing can be proven of any more; nobody would wait for its seal but in vain."""
         self._missing(segment.base, segment.end, "its seal has gone")
-        self._offset, self._done_base = segment.end, segment.base
-        self._progress.acknowledge([Parcel(Batch([], [], []), segment.end, segment.end)], 0)
+        self._offset, self._idle, self._done_base = segment.end, 0, segment.base
+        self._acknowledge(0)
+
+    def _acknowledge(self, records: int) -> None:
+        offset = self._offset
+        parcel = Parcel(Batch([], [], []), offset, offset, sealed=offset, idle=self._idle, records=records)
+        self._progress.acknowledge([parcel], 0)
 
     def _put(self, segment: SealedSegment) -> None:
         outcome = self._sink.put(segment)
@@ -92,9 +97,9 @@ class ArchivePump:
             self._progress.tell(sink_entries.DELIVERING)
             if outcome.notice:
                 self._progress.notice(outcome.notice)
-            self._offset, self._done_base = segment.end, segment.base
-            records = parse_seal(segment.seal).records
-            self._progress.acknowledge([Parcel(Batch([], [], []), segment.end, segment.end, records=records)], 0)
+            self._offset, self._idle = segment.end, segment.idle
+            self._done_base = self._done_base if segment.idle else segment.base
+            self._acknowledge(parse_seal(segment.seal).records)
             return
         self._on_retry(outcome)
 

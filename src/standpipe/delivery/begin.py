@@ -49,6 +49,13 @@ def begin(
         )
     after = state.after if state is not None and state.offset == plan.offset else plan.offset
     sealed = state.sealed if state is not None and state.sealed is not None else plan.offset
+    reached = None if state is None else state.sealed if seals else state.offset
     return cursor.update(
-        offset=plan.offset, after=after, writing=None, output=None, unread=None, sealed=sealed if seals else None
+        offset=plan.offset,
+        after=after,
+        writing=None,
+        output=None,
+        unread=None,
+        sealed=sealed if seals else None,
+        idle=state.idle if state is not None and reached == (sealed if seals else plan.offset) else 0,
     )

@@ -31,6 +31,11 @@ class BoundedReader:
         """The segments that end before the bound."""
         return [segment for segment in self._reader.segments if segment.end <= self.end]
 
+    @property
+    def seal_places(self) -> list[tuple[int, int]]:
+        """The seals before the bound, and the idle ones at it."""
+        return [place for place in self._reader.seal_places if place[0] <= self.end]
+
     def span(self, offset: int) -> Span | Compressed | Hole | None:
         """See JournalReader; None at or past the bound."""
         span = self._reader.span(offset) if offset < self.end else None

@@ -46,6 +46,7 @@ class Parcel:
     offset: int
     after: int
     sealed: int | None = None
+    idle: int = 0
     records: int = 0
     filtered: int = 0
     size_bytes: int = 0
@@ -82,6 +83,10 @@ class ReadsJournal(Protocol):
     @property
     def segments(self) -> list[Segment]:
         """The segments, in order."""
+
+    @property
+    def seal_places(self) -> list[tuple[int, int]]:
+        """The places of all seals in the chain, in order."""
 
     def span(self, offset: int) -> Span | Compressed | Hole | None:
         """Say what is at an offset."""
@@ -268,7 +273,7 @@ class Feed:
             self._batch.records.append(seal)
             self._batch.payloads.append(piece)
             self._batch.afters.append(self._after)
-        self._parcel.sealed = seal.end
+        self._parcel.sealed, self._parcel.idle = seal.end, seal.idle
         self._close()
 
     def _close(self) -> None:

@@ -67,9 +67,9 @@ class Progress:
         """Move the cursor over parcels, with their counts; changes: of its other members."""
         now = self._cursor.state
         last = parcels[-1]
-        sealed = next((parcel.sealed for parcel in reversed(parcels) if parcel.sealed is not None), None)
-        if sealed is not None:
-            changes["sealed"] = sealed
+        seals = next((parcel for parcel in reversed(parcels) if parcel.sealed is not None), None)
+        if seals is not None:
+            changes.update(sealed=seals.sealed, idle=seals.idle)
         if now is not None:
             records = sum(parcel.records for parcel in parcels)
             changes["delivered"] = now.delivered + max(0, records - dead_letters)

@@ -81,7 +81,9 @@ class Pump:
         self._trust = 0  # so many records may be given up on their requests' refusal alone
         self._buried: list[tuple[Flight, Record, str]] = []  # dead letters that are not on the disk yet
         self._bury_at = 0.0
-        self._dead: set[tuple[int, bool]] = set()  # offset, is it a seal: of what is buried and not acknowledged yet
+        self._dead: set[tuple[int, bool, int]] = (
+            set()
+        )  # offset, is it a seal, and which idle one: of what is buried and not acknowledged yet
         self._unreadable = False  # the journal, where this sink stands
         self._read_at = 0.0
         self._moved_at = clock()
@@ -227,9 +229,9 @@ class Pump:
         """Put dead letters on the disk, each with an incident. What the disk refuses keeps its flight open."""
         if not self._buried or self._clock() < self._bury_at:
             return
-        letters: dict[tuple[int, bool], tuple[Flight, Record, str]] = {}
+        letters: dict[tuple[int, bool, int], tuple[Flight, Record, str]] = {}
         for flight, record, why in self._buried:  # once for a record of which several parts were refused
-            key = (record.offset, record.is_seal)
+            key = (record.offset, record.is_seal, record.idle)
             if key not in self._dead:
                 letters.setdefault(key, (flight, record, why))
         written, refused = self._write_letters([(record, why) for _, record, why in letters.values()])
@@ -239,7 +241,7 @@ class Pump:
             self._progress.dead_letter(record, why)
         left = []
         for flight, record, why in self._buried:
-            if (record.offset, record.is_seal) in self._dead:
+            if (record.offset, record.is_seal, record.idle) in self._dead:
                 flight.unburied -= 1
             else:
                 left.append((flight, record, why))

@@ -10,10 +10,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from standpipe.errors import JournalError
-from standpipe.journal.layout import COMPRESSED_SUFFIX, SEAL_SUFFIX, SEGMENT_SUFFIX, Layout, segment_file_name
+from standpipe.journal.layout import (
+    COMPRESSED_SUFFIX,
+    SEAL_SUFFIX,
+    SEGMENT_NUMBER,
+    SEGMENT_SUFFIX,
+    Layout,
+    parse_seal_file_name,
+)
 from standpipe.journal.listing import read_listing
-from standpipe.journal.seal import parse_seal
-from standpipe.journal.seal_store import read_seal_bytes
+from standpipe.journal.seal_store import parse_seal_at, read_seal_bytes
 from standpipe.journal.segments import group_by_base
 from standpipe.sinks.base import SealedSegment
 
@@ -31,34 +37,40 @@ class MissingSeal:
     end: int
 
 
-def next_sealed(layout: Layout, offset: int, *, done_base: int | None = None) -> SealedSegment | MissingSeal | None:
-    """Return the first sealed segment that holds the offset or begins at or after it; None where there is none yet.
+def next_sealed(
+    layout: Layout, offset: int, *, done_base: int | None = None, idle: int = 0
+) -> SealedSegment | MissingSeal | None:
+    """Return the first sealed segment or idle seal that the offset has not passed; None where there is none yet.
 
     done_base: the base of the segment that was taken last. A segment without bytes (the tail at a power loss may be
-    one) ends where it begins, and would be found again at the same offset.
+    one) ends where it begins, and would be found again at the same offset. idle: the number of the idle seal that was
+    taken last at the offset.
 
     Raises OSError, and JournalError where the seal is damaged.
     """
     for _ in range(ATTEMPTS_MAX):
         try:
-            return _search(layout, offset, done_base)
+            return _search(layout, offset, done_base, idle)
         except FileNotFoundError:
             continue
     raise JournalError(f"{layout.segments} changes too fast to be read", "Try again")
 
 
-def _search(layout: Layout, offset: int, done_base: int | None) -> SealedSegment | MissingSeal | None:
+def _search(layout: Layout, offset: int, done_base: int | None, idle: int) -> SealedSegment | MissingSeal | None:
     """Look once. Raises FileNotFoundError where retention was faster."""
     files, _ = read_listing(layout, {})
     found = group_by_base((name, size, mode) for name, (size, mode) in files.items())
     held = sorted(base for base, parts in found.items() if SEGMENT_SUFFIX in parts or COMPRESSED_SUFFIX in parts)
-    newest = max((base for base, parts in found.items() if SEAL_SUFFIX in parts), default=-1)
-    for base in _candidates(held, offset):
-        if base == done_base:
-            continue
+    seals = sorted(filter(None, map(parse_seal_file_name, files)))
+    newest = seals[-1] if seals else (-1, 0)
+    places = [place for place in seals if place[1] != SEGMENT_NUMBER and place > (offset, idle)]
+    places += [(base, SEGMENT_NUMBER) for base in _candidates(held, offset) if base != done_base]
+    for base, number in sorted(places):
+        if number != SEGMENT_NUMBER:
+            return _idle_seal(layout, base, number)
         if SEAL_SUFFIX not in found[base]:
             end = next((later for later in held if later > base), base)
-            if base >= newest:
+            if (base, number) > newest:
                 return None
             if end <= offset:
                 continue  # it was stored long ago
@@ -75,12 +87,16 @@ def _candidates(held: list[int], offset: int) -> list[int]:
     return before[-1:] + [base for base in held if base >= offset]
 
 
+def _idle_seal(layout: Layout, base: int, number: int) -> SealedSegment:
+    data = read_seal_bytes(layout, base, number)
+    parse_seal_at(data, base, number)
+    path = layout.seal(base, number)
+    return SealedSegment(base=base, end=base, seal=data, first_time="", path=path, compressed=False, idle=number)
+
+
 def _segment(layout: Layout, base: int, parts: Collection[str]) -> SealedSegment:
     data = read_seal_bytes(layout, base)
-    name = segment_file_name(base, SEAL_SUFFIX)
-    seal = parse_seal(data, name)
-    if seal.base != base:
-        raise JournalError(f"{name} is the seal of the segment at {seal.base}", "Restore the file from a copy")
+    seal = parse_seal_at(data, base)
     compressed = SEGMENT_SUFFIX not in parts  # where both are there, the raw one is read
     return SealedSegment(
         base=base,

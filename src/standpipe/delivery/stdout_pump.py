@@ -81,13 +81,14 @@ class StdoutPump:
         if plan.end_fragment and not self._send_all(lambda sent: self._output.send_bytes(b"\n"[sent:]), 1):
             return Cursor(offset, after)  # told to stop; the mark stays, so the next start ends the fragment
         unread = self._output.capacity_bytes
-        sealed = None
+        sealed, idle = None, 0
         if seals:  # a seal that was in the pipe that is gone comes again
             sealed = offset if state is None or state.sealed is None else min(state.sealed, offset)
+            idle = state.idle if state is not None and state.sealed == sealed and not stepped_back else 0
         self._progress.save(
-            offset=offset, after=after, writing=None, output=self._output.name, unread=unread, sealed=sealed
+            offset=offset, after=after, writing=None, output=self._output.name, unread=unread, sealed=sealed, idle=idle
         )
-        return Cursor(offset, after, sealed=sealed)
+        return Cursor(offset, after, sealed=sealed, idle=idle)
 
     def _record_resume(self, plan: resuming.Resume, offset: int, state: Cursor | None) -> None:
         length, detail = resuming.detail(plan, offset, self._sink, state)

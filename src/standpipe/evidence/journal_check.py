@@ -242,7 +242,7 @@ def _damaged(facts: JournalFacts, places: list[_Place], signatures: SignatureFin
     found.extend(_check_chain(facts))
     found.extend(_tail_missing(places))
     for fault in signatures.faults if signatures is not None else ():
-        found.append(Damage(fault.what, fault.seal.file, fault.seal.base, fault.seal.end, fault.detail))
+        found += [Damage(fault.what, fault.seal.file, fault.seal.base, fault.seal.end, fault.detail)]
     return tuple(sorted(found, key=lambda damage: (damage.start, damage.end, damage.what, damage.file)))
 
 

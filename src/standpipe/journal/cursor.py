@@ -15,6 +15,7 @@ of SIGBUS on a full volume; pwrite says ENOSPC.
     unread     bytes that the reader of that pipe may not have taken: after a clean stop what was in it, else its
                capacity; null: unknown
     sealed     the end of the last segment whose seal was acknowledged; null where this sink gets no seals
+    idle       the number of the last idle seal at `sealed` that was acknowledged; 0: none
     delivered, filtered, dead_letters
                records acknowledged, passed over by `select`, and refused for ever, since this file was made
 
@@ -30,7 +31,7 @@ import zlib
 from dataclasses import dataclass, fields, replace
 
 from standpipe.journal.atomic import fsync_directory
-from standpipe.journal.layout import FILE_MODE
+from standpipe.journal.layout import FILE_MODE, IDLE_NUMBER_MAX
 
 SLOT_BYTES = 512  # one sector: written whole or not at all on most disks
 SLOT_SPACING_BYTES = 4096  # a page and a block of its own for each slot
@@ -50,6 +51,7 @@ class Cursor:
     unread: int | None = None
     sequence: int = 0
     sealed: int | None = None
+    idle: int = 0
     delivered: int = 0
     filtered: int = 0
     dead_letters: int = 0
@@ -58,6 +60,12 @@ class Cursor:
     def released(self) -> int:
         """The offset up to which the journal may be given up: what this sink wants of it, it has."""
         return self.offset if self.sealed is None else min(self.offset, self.sealed)
+
+    @property
+    def released_seal(self) -> tuple[int, int]:
+        """The place (base, number) up to which idle seals may go: what this sink wants of them, it has."""
+        everything = (self.offset, IDLE_NUMBER_MAX)
+        return everything if self.sealed is None else min(everything, (self.sealed, self.idle))
 
 
 MEMBERS = tuple(field.name for field in fields(Cursor))

@@ -9,12 +9,15 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from standpipe.errors import StandpipeError
-from standpipe.journal import cursor, incidents, keeping, retention
+from standpipe.journal import cursor, incidents, keeping, lock, retention
+from standpipe.journal.atomic import unlink_if_there
 from standpipe.journal.extra_bytes import extra_bytes
 from standpipe.journal.key_files import read_signer
+from standpipe.journal.layout import IDLE_NUMBER_MAX, SEGMENT_NUMBER
 from standpipe.journal.reader import JournalReader
 from standpipe.journal.seal_store import SealStore
 from standpipe.journal.sink_entries import REMOVED
@@ -30,7 +33,9 @@ if TYPE_CHECKING:
     from standpipe.journal.segments import Segment
     from standpipe.observe.log import Log
 
+DEFAULT_SEAL_EVERY_SECONDS = 3600.0  # journal.seal_every's default
 CURSOR_SYNC_SECONDS = 1.0  # how often a moving cursor is made durable; at once when the journal needs room
+IDLE_SEAL_BYTES = 4096  # what one takes on the disk: a block
 NEWER_SEALED_ENOUGH = 2  # a segment with so many sealed ones after it is compressed even if a slow sink still needs it
 
 
@@ -38,12 +43,14 @@ NEWER_SEALED_ENOUGH = 2  # a segment with so many sealed ones after it is compre
 class KeeperSettings:
     """What the config says about keeping. sinks: those of the config; those that ship has entered count as well.
 
-    sign_key: the file of the key that signs seals; None: they are not signed.
+    sign_key: the file of the key that signs seals; None: they are not signed. seal_every_seconds: how long nothing may
+    come until that is sealed.
     """
 
     sinks: tuple[str, ...]
     limits: retention.Limits
     sign_key: str | None = None
+    seal_every_seconds: float = DEFAULT_SEAL_EVERY_SECONDS
 
 
 class Keeper:
@@ -58,7 +65,9 @@ class Keeper:
         self._seals = SealStore(layout)
         self._sinks = settings.sinks
         self._cursors: dict[str, int] = {}
+        self._cursor_seals: dict[str, tuple[int, int]] = {}
         self._durable: dict[str, int] = {}
+        self._durable_seals: dict[str, tuple[int, int]] = {}  # the place of the last idle seal that a sink has
         self._synced_at = 0.0
         self._offset: int | None = None  # what the step under way works on, for its incident
         self._as_found: set[int] = set()  # sealed segments that are not as sealed: left alone
@@ -72,6 +81,7 @@ class Keeper:
             ("remove unfinished files", self._clean_once),
             ("look at the journal", self._look),
             ("seal a segment", self._seal),
+            ("seal an empty interval", self._seal_idle),
             ("delete a segment", self._retain),
             ("compress a segment", self._compress),
             ("bound the incidents", self._bound_incidents),
@@ -109,11 +119,12 @@ class Keeper:
         return False
 
     def _look(self, _stopping: Callable[[], bool]) -> bool:
-        self._seals.load(segment.base for segment in self._reader.segments if segment.sealed)
+        self._seals.load(self._reader.seal_places)
         self._sinks = self._holders()
-        self._cursors = {}
+        self._cursors, self._cursor_seals = {}, {}
         for sink in self._sinks:
             state = cursor.read_cursor(self._layout.cursor(sink))
+            self._cursor_seals[sink] = (0, 0) if state is None else state.released_seal
             self._cursors[sink] = 0 if state is None else state.released
         return False
 
@@ -140,8 +151,8 @@ class Keeper:
         """Return every segment but the last: the journal's end is found there, so it must stay as it is."""
         return self._reader.segments[:-1]
 
-    def _newest_sealed(self) -> int | None:
-        return max((segment.base for segment in self._reader.segments if segment.sealed), default=None)
+    def _newest_sealed(self) -> tuple[int, int] | None:
+        return next(reversed(self._reader.seal_places), None)
 
     # Seal.
 
@@ -152,16 +163,55 @@ class Keeper:
         """
         while not stopping():
             newest = self._newest_sealed()
-            waiting = [s for s in self._closed() if s.has_data and (newest is None or s.base > newest)]
+            waiting = self._waiting(newest)
             if not waiting or not waiting[0].finished or waiting[0].stored == "zst":
                 return False
             segment = waiting[0]
             self._offset = segment.base
             seal = keeping.make_seal(self._layout, self._identity, segment, self._seals.all(), newest, time.time())
             self._write_seal(seal)
-            self._seals.load(s.base for s in self._segments_after_change() if s.sealed)
             self._log.info("sealed a segment", base=seal.base, end=seal.end, records=seal.records)
         return True
+
+    def _waiting(self, newest: tuple[int, int] | None) -> list[Segment]:
+        """Return the closed segments that are to be sealed."""
+        return [s for s in self._closed() if s.has_data and (newest is None or (s.base, SEGMENT_NUMBER) > newest)]
+
+    def _seal_idle(self, _stopping: Callable[[], bool]) -> bool:
+        """Seal that nothing has come for a while.
+
+        Only while capture runs, or it would say of a journal that nobody writes to that nothing came.
+        """
+        newest = self._newest_sealed()
+        now = time.time()  # before the look: what the seal says was true then
+        segments = self._reader.segments
+        tail = segments[-1] if segments else None
+        if (
+            tail is None
+            or tail.stored != "log"
+            or tail.size
+            or self._waiting(newest)
+            or not self._idle_is_due(newest, now)
+        ):
+            return False
+        if newest is not None and newest >= (tail.base, IDLE_NUMBER_MAX):
+            return False
+        if lock.holder(self._layout.lock("capture")) is None:
+            return False
+        self._offset = tail.base
+        seal = keeping.make_idle_seal(self._layout, self._identity, tail.base, self._seals.all(), newest, now)
+        self._write_seal(seal)
+        self._log.info("sealed that nothing came", base=seal.base, number=seal.idle)
+        return False
+
+    def _idle_is_due(self, newest: tuple[int, int] | None, now: float) -> bool:
+        """Tell whether the newest seal is old enough; one from the future (the clock was set back) is."""
+        if newest is None:
+            since = datetime.fromisoformat(self._identity.created).timestamp()
+        else:
+            seal = self._seals.get(*newest)
+            since = 0.0 if seal is None else seal.sealed_at_seconds
+        return not since <= now < since + self._settings.seal_every_seconds
 
     def _write_seal(self, seal: Seal) -> None:
         """Sign a seal where a key is configured, and write it.
@@ -172,13 +222,14 @@ class Keeper:
         if self._settings.sign_key is not None:
             newest = self._newest_sealed()
             signer = read_signer(self._settings.sign_key)
-            seal = keeping.sign_seal(seal, signer, None if newest is None else self._seals.get(newest))
+            seal = keeping.sign_seal(seal, signer, None if newest is None else self._seals.get(*newest))
         keeping.write_seal(self._layout, seal)
+        self._look_after_change()
 
-    def _segments_after_change(self) -> list[Segment]:
-        """Return the segments after a change of ours, which a coarse timestamp may hide."""
+    def _look_after_change(self) -> None:
+        """Look at the journal after a change of ours, which a coarse timestamp may hide."""
         self._reader.look_again()
-        return self._reader.segments
+        self._seals.load(self._reader.seal_places)
 
     # Make room.
 
@@ -195,12 +246,15 @@ class Keeper:
                 break
             self._carry_out(action)
         if actions:
-            self._seals.load(s.base for s in self._segments_after_change() if s.sealed)
+            self._look_after_change()
         return False
 
     def _make_cursors_durable(self, *, at_once: bool) -> None:
         """Sync the cursors that moved: one that only the page cache knows must not cost a segment."""
-        moved = [sink for sink, offset in self._cursors.items() if offset != self._durable.get(sink)]
+        moved = [sink for sink, place in self._cursor_seals.items() if place != self._durable_seals.get(sink)]
+        moved += [
+            sink for sink, offset in self._cursors.items() if offset != self._durable.get(sink) and sink not in moved
+        ]
         clock = time.monotonic()
         if not moved or not (at_once or clock - self._synced_at >= CURSOR_SYNC_SECONDS):
             return
@@ -208,35 +262,50 @@ class Keeper:
         for sink in moved:
             state = cursor.make_durable(self._layout.cursor(sink))
             self._durable[sink] = 0 if state is None else state.released
+            self._durable_seals[sink] = (0, 0) if state is None else state.released_seal
 
     def _candidates(self) -> Iterator[retention.Candidate]:
+        """Return what may be deleted, in the order of the chain: segments, and the idle seals between them."""
         newest = self._newest_sealed()
-        for segment in self._closed():
+        segments = {(segment.base, SEGMENT_NUMBER): segment for segment in self._closed()}
+        idle = [place for place in self._reader.seal_places if place[1] != SEGMENT_NUMBER]
+        for place in sorted([*segments, *idle]):
+            segment = segments.get(place)
             yield retention.Candidate(
-                base=segment.base,
-                end=segment.end,
-                disk_bytes=segment.disk_bytes,
-                sealed_at=self._sealed_at(segment, newest),
-                has_data=segment.has_data,
-                newest_seal=segment.base == newest,
+                base=place[0],
+                end=place[0] if segment is None else segment.end,
+                disk_bytes=IDLE_SEAL_BYTES if segment is None else segment.disk_bytes,
+                sealed_at=self._sealed_at(place, newest),
+                has_data=segment is not None and segment.has_data,
+                newest_seal=place == newest,
+                idle=None if segment is not None else place[1],
+                taken=segment is not None or self._has_been_taken(place),
             )
 
-    def _sealed_at(self, segment: Segment, newest: int | None) -> float | None:
-        """Return when a segment was sealed.
+    def _has_been_taken(self, place: tuple[int, int]) -> bool:
+        """Tell whether every sink that gets seals has this idle one."""
+        return all(place <= self._durable_seals.get(sink, (0, 0)) for sink in self._sinks)
+
+    def _sealed_at(self, place: tuple[int, int], newest: tuple[int, int] | None) -> float | None:
+        """Return when a segment was sealed, or that nothing came.
 
         One whose seal is damaged or was taken away counts from the next good seal, or it could never be deleted
         and the journal would fill up behind it.
         """
-        if newest is None or segment.base > newest:
+        if newest is None or place > newest:
             return None
-        seal = self._seals.get(segment.base)
+        seal = self._seals.get(*place)
         if seal is not None:
             return seal.sealed_at_seconds
-        later = [other.sealed_at_seconds for other in self._seals.all() if other.base > segment.base]
-        return later[0] if later else None
+        later = (self._seals.get(*other) for other in self._reader.seal_places if other > place)
+        return next((other.sealed_at_seconds for other in later if other is not None), None)
 
     def _carry_out(self, action: retention.Action) -> None:
         self._offset = action.base
+        if isinstance(action, retention.DeleteIdle):
+            self._log.info("deleted an idle seal", base=action.base, number=action.number, reason=action.reason)
+            unlink_if_there(self._layout.seal(action.base, action.number))
+            return
         if isinstance(action, retention.Drop):
             behind = {sink: offset for sink, offset in self._durable_offsets().items() if offset < action.end}
             keeping.note_drop(self._layout, action.base, action.end, behind, time.time())

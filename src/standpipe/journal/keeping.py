@@ -9,6 +9,7 @@ found                                  next step
 =====================================  =============================================
 ``*.seal.json.tmp``, ``*.log.zst.tmp``  unlink it (`remove_temporaries`)
 finished ``.log``, no seal             seal
+empty last ``.log``, capture runs      an idle seal, once ``seal_every`` has passed since the newest seal
 ``.log`` and seal                      compress, when no sink is about to read it
 ``.log`` and ``.log.zst``              verify the second, then unlink one of the two
 seal without data, not the newest      unlink the seal
@@ -35,6 +36,7 @@ from standpipe.journal.layout import (
     SEGMENT_SUFFIX,
     TEMPORARY_SUFFIX,
     Layout,
+    parse_seal_file_name,
     parse_segment_file_name,
     segment_file_name,
 )
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
     from standpipe.journal.key_files import Signer
     from standpipe.journal.segments import Segment
 
+    SealPlace = tuple[int, int]  # base and number, see layout.parse_seal_file_name
+
 OUR_SUFFIXES = (SEAL_SUFFIX, COMPRESSED_SUFFIX)  # whose .tmp we may unlink; .failed.tmp is capture's
 
 
@@ -61,10 +65,12 @@ def remove_temporaries(layout: Layout) -> list[str]:
     """Unlink what our own unfinished writes left; return the names. Raises OSError."""
     removed = []
     for name in sorted(os.listdir(layout.segments)):
-        parsed = (
-            parse_segment_file_name(name.removesuffix(TEMPORARY_SUFFIX)) if name.endswith(TEMPORARY_SUFFIX) else None
-        )
-        if parsed is not None and parsed[1] in OUR_SUFFIXES and unlink_if_there(f"{layout.segments}/{name}"):
+        if not name.endswith(TEMPORARY_SUFFIX):
+            continue
+        whole = name.removesuffix(TEMPORARY_SUFFIX)
+        parsed = parse_segment_file_name(whole)
+        ours = parse_seal_file_name(whole) or (parsed and parsed[1] in OUR_SUFFIXES)
+        if ours and unlink_if_there(f"{layout.segments}/{name}"):
             removed.append(name)
     return removed
 
@@ -98,16 +104,20 @@ def _failure_gap(layout: Layout, segment: Segment, found: Sequence[Gap], now: st
     return [Gap(kinds.IO_ERROR, segment.base + safe, max(0, length - safe), now)]
 
 
+def _link(layout: Layout, identity: Identity, newest: SealPlace | None) -> str | None:
+    return identity.predecessor if newest is None else seal_digest(read_seal_bytes(layout, *newest))
+
+
 def make_seal(
-    layout: Layout, identity: Identity, segment: Segment, earlier: Sequence[Seal], newest_base: int | None, now: float
+    layout: Layout, identity: Identity, segment: Segment, earlier: Sequence[Seal], newest: SealPlace | None, now: float
 ) -> Seal:
-    """Read a segment and return its seal. earlier: the seals that are still there; newest_base: the newest of them.
+    """Read a segment and return its seal. earlier: the seals that are still there; newest: where the newest of them is.
 
     Raises OSError, JournalError.
     """
     sealed_at = utc_text(now)
     digest = digest_blocks(log_blocks(layout, segment.base, segment.end))
-    previous = identity.predecessor if newest_base is None else seal_digest(read_seal_bytes(layout, newest_base))
+    previous = _link(layout, identity, newest)
     found = collect_gaps(incidents.read(layout.incidents), kinds.GAP_KINDS, segment.base, segment.end, earlier)
     return Seal(
         journal=identity.journal_id,
@@ -120,6 +130,30 @@ def make_seal(
         last_time=digest.last_time,
         sealed_at=sealed_at,
         gaps=(*found, *_failure_gap(layout, segment, found, sealed_at)),
+    )
+
+
+def make_idle_seal(
+    layout: Layout, identity: Identity, offset: int, earlier: Sequence[Seal], newest: SealPlace | None, now: float
+) -> Seal:
+    """Return the seal of an interval in which nothing came: the journal's end was at the offset then.
+
+    Raises OSError.
+    """
+    number = newest[1] + 1 if newest is not None and newest[0] == offset else 1
+    nothing = digest_blocks([])
+    return Seal(
+        journal=identity.journal_id,
+        base=offset,
+        end=offset,
+        records=nothing.records,
+        sha256=nothing.sha256,
+        previous=_link(layout, identity, newest),
+        first_time=None,
+        last_time=None,
+        sealed_at=utc_text(now),
+        gaps=collect_gaps(incidents.read(layout.incidents), kinds.GAP_KINDS, offset, offset, earlier),
+        idle=number,
     )
 
 
@@ -143,7 +177,8 @@ def sign_seal(seal: Seal, signer: Signer, newest: Seal | None) -> Seal:
 
 def write_seal(layout: Layout, seal: Seal) -> None:
     """Write a seal file, durably. Raises OSError."""
-    atomic_write(layout.segment(seal.base, SEAL_SUFFIX), encode_seal(seal), FINISHED_SEGMENT_MODE)
+    path = layout.seal(seal.base) if seal.idle is None else layout.seal(seal.base, seal.idle)
+    atomic_write(path, encode_seal(seal), FINISHED_SEGMENT_MODE)
 
 
 # Compress.

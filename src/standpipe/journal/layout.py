@@ -17,6 +17,7 @@ byte ever captured; offsets only grow, and an offset is never used for a second 
     segments/<base>.log                     raw bytes; <base> is the offset of the file's first byte, 20 digits
     segments/<base>.log.zst                 the same bytes, compressed in independent frames (journal.frames)
     segments/<base>.seal.json               the manifest of a closed segment (journal.seal)
+    segments/<base>.<n>.seal.json           the same of an interval in which nothing came; <n>: 6 digits, from 1
     segments/<base>.failed                  an fsync of this segment failed; the text inside is how far it was safe
     segments/next                           the file that will become the next segment; nobody reads it
 
@@ -32,8 +33,9 @@ capture may still write or sync it. Once another segment has taken over and the 
 sets mode 0400: *finished*. keep seals finished segments in order: first ``<base>.seal.json``, then, when
 no sink is about to read it, ``<base>.log.zst``, and only then is ``<base>.log`` unlinked. Where both exist, both hold
 the same bytes and ``.log`` is read. Retention unlinks the data first and the seal after it; the newest
-seal always stays, because the next one links to it. Files whose name ends in ``.tmp`` are unfinished
-atomic writes; whoever owns the kind may unlink them at start-up.
+seal always stays, because the next one links to it. While the last segment is empty and capture runs, keep
+writes an *idle seal* each time that ``seal_every`` has passed since the newest seal: base and end are the journal's
+end. Files whose name ends in ``.tmp`` are unfinished atomic writes; whoever owns the kind may unlink them at start-up.
 
 **Cuts.** A segment is closed at the first newline at which it is at least ``segment_size`` long, so a record does not
 straddle two segments, unless it would grow the segment past the *hard limit*, ``2 × segment_size``, or the
@@ -53,6 +55,10 @@ nothing else stores a position. There is no other recovery path.
 FORMAT_VERSION = 1
 
 DEFAULT_JOURNAL = "/var/lib/standpipe"  # the directory, where nobody names one
+
+IDLE_DIGITS = 6  # of <n>; fixed width makes names sort in the order of the chain
+IDLE_NUMBER_MAX = 10**IDLE_DIGITS - 1  # 114 years of silence at one seal an hour
+SEGMENT_NUMBER = IDLE_NUMBER_MAX + 1  # a segment's own seal comes after the idle seals at its base
 
 OFFSET_DIGITS = 20  # 10^20 bytes is 27,000 years at 100 MB/s; fixed width makes names and ids sort
 
@@ -86,6 +92,29 @@ def parse_segment_file_name(name: str) -> tuple[int, str] | None:
     if suffix not in (SEGMENT_SUFFIX, COMPRESSED_SUFFIX, SEAL_SUFFIX, FAILED_SUFFIX):
         return None
     return int(digits), suffix
+
+
+def seal_file_name(base: int, number: int) -> str:
+    """Return a seal's name; number: of an idle seal, or SEGMENT_NUMBER."""
+    if number == SEGMENT_NUMBER:
+        return segment_file_name(base, SEAL_SUFFIX)
+    return segment_file_name(base, f".{number:0{IDLE_DIGITS}d}{SEAL_SUFFIX}")
+
+
+def parse_seal_file_name(name: str) -> tuple[int, int] | None:
+    """Return a seal's place in the chain, (base, number); None for anything that is no seal.
+
+    Places sort as the seals are chained: the idle seals at a base in order, then the segment's own.
+    """
+    digits, rest = name[:OFFSET_DIGITS], name[OFFSET_DIGITS:]
+    if len(digits) != OFFSET_DIGITS or not (digits.isascii() and digits.isdigit()):
+        return None
+    if rest == SEAL_SUFFIX:
+        return int(digits), SEGMENT_NUMBER
+    number = rest[1:].removesuffix(SEAL_SUFFIX)
+    if rest != f".{number}{SEAL_SUFFIX}" or len(number) != IDLE_DIGITS or not (number.isascii() and number.isdigit()):
+        return None
+    return (int(digits), int(number)) if int(number) else None
 
 
 def record_id(journal_id: str, offset: int) -> str:
@@ -136,6 +165,10 @@ class Layout:
     def dead_letters(self, sink: str) -> str:
         """Return the path of a sink's dead letters."""
         return f"{self.deadletter}/{sink}.jsonl"
+
+    def seal(self, base: int, number: int = SEGMENT_NUMBER) -> str:
+        """Return the path of a seal: a segment's, or an idle one's."""
+        return f"{self.segments}/{seal_file_name(base, number)}"
 
     def segment(self, base: int, suffix: str = SEGMENT_SUFFIX) -> str:
         """Return the path of a segment's data, compressed data, seal or failure mark."""

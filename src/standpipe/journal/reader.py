@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from standpipe.errors import JournalError
 from standpipe.journal.frames import FrameFile
-from standpipe.journal.layout import COMPRESSED_SUFFIX, SEGMENT_SUFFIX, Layout, segment_file_name
+from standpipe.journal.layout import COMPRESSED_SUFFIX, SEGMENT_SUFFIX, Layout, parse_seal_file_name, segment_file_name
 from standpipe.journal.listing import Files, RawSizes, read_listing, segments_of
 from standpipe.journal.span import Compressed, Hole, OpenLog, Span
 
@@ -38,6 +38,7 @@ class JournalReader:
         self._segments: list[Segment] = []
         self._data: list[Segment] = []
         self._bases: list[int] = []
+        self._seal_places: list[tuple[int, int]] = []
         self._unfinished: list[str] = []
         self._listed_mtime = -1
         self._listed_soon = True
@@ -83,6 +84,7 @@ class JournalReader:
         self._segments = segments_of(self._files, self._raw_sizes.of(self._files))
         self._data = [segment for segment in self._segments if segment.has_data]
         self._bases = [segment.base for segment in self._data]
+        self._seal_places = sorted(filter(None, map(parse_seal_file_name, self._files)))
         self._unfinished = [
             segment_file_name(segment.base, SEGMENT_SUFFIX) for segment in self._data[:-1] if not segment.finished
         ]
@@ -127,6 +129,12 @@ class JournalReader:
         return [now if segment is last and last is self._segments[-1] else segment for segment in self._segments]
 
     @property
+    def seal_places(self) -> list[tuple[int, int]]:
+        """The places of all seals in the chain, in order: (base, number), see layout.parse_seal_file_name."""
+        self.refresh()
+        return list(self._seal_places)
+
+    @property
     def file_bytes(self) -> int:
         """Bytes of all files in ``segments/``, the last segment's as of this moment: what the journal's cap counts."""
         self.refresh()
@@ -145,7 +153,8 @@ class JournalReader:
         """The address after the last byte, now."""
         self.refresh()
         if not self._data:
-            return max((segment.end for segment in self._segments), default=0)
+            ends = [segment.end for segment in self._segments]
+            return max([0, *ends, *(base for base, _ in self._seal_places[-1:])])
         size = self._tail_size()
         last = self._data[-1]
         return last.end if size is None else last.base + size

@@ -18,10 +18,11 @@ from standpipe.journal.layout import (
     COMPRESSED_SUFFIX,
     FINISHED_SEGMENT_MODE,
     HARD_LIMIT_FACTOR,
-    SEAL_SUFFIX,
+    SEGMENT_NUMBER,
     SEGMENT_SUFFIX,
     TEMPORARY_SUFFIX,
     Layout,
+    parse_seal_file_name,
     parse_segment_file_name,
 )
 from standpipe.journal.rescue import leave_mark, read_mark, rescue
@@ -67,14 +68,13 @@ def list_raw_segments(layout: Layout) -> list[RawSegment]:
 
 def _sealed_end(layout: Layout) -> int | None:
     """Return the end of the newest seal, or None without one: the journal's end where no ``.log`` file is left."""
-    bases = [
-        parsed[0]
-        for parsed in map(parse_segment_file_name, os.listdir(layout.segments))
-        if parsed and parsed[1] in (SEAL_SUFFIX, COMPRESSED_SUFFIX)
-    ]
-    if not bases:
+    names = os.listdir(layout.segments)
+    places = [place for place in map(parse_seal_file_name, names) if place]
+    parsed = [found for found in map(parse_segment_file_name, names) if found]
+    places += [(base, SEGMENT_NUMBER) for base, suffix in parsed if suffix == COMPRESSED_SUFFIX]
+    if not places:
         return None
-    path = layout.segment(max(bases), SEAL_SUFFIX)
+    path = layout.seal(*max(places))
     try:
         with open(path, "rb") as file:
             return int(json.loads(file.read())["end"])

@@ -5,6 +5,9 @@ the size limit, or the journal needs room (*pressure*). Undelivered segments go 
 ``drop-oldest``; each such drop is an incident and is named in the next seal. Only sealed segments go, in order, so what
 remains is always one contiguous run; the newest seal stays, because the next one links to it.
 
+An idle seal goes when it is older than the age limit, when the journal needs room, or together with the segment after
+it. So silence at the journal's head stays proven as long as a segment there would have stayed.
+
 **Room.** The journal can never take more than its cap, nor more than the volume's free space and what it takes already.
 Pressure begins HEADROOM before that, because capture goes on writing between two of our looks and must not meet the cap
 while there is something that could be deleted.
@@ -26,12 +29,15 @@ HEADROOM_PART_MAX = 2
 
 DROP_OLDEST = "drop-oldest"
 
-Reason = Literal["age", "size", "room", "leftover"]
+Reason = Literal["age", "size", "room", "leftover", "neighbour"]
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A segment that is not the last one. sealed_at is in seconds since 1970, None while it is not sealed."""
+    """A segment that is not the last one, or an idle seal. sealed_at is in seconds since 1970, None while not sealed.
+
+    idle: the number of an idle seal; taken: every sink that gets seals has it.
+    """
 
     base: int
     end: int
@@ -39,6 +45,8 @@ class Candidate:
     sealed_at: float | None
     has_data: bool = True
     newest_seal: bool = False
+    idle: int | None = None
+    taken: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,16 @@ class Drop:
     keep_seal: bool
 
 
-Action = Delete | Drop
+@dataclass(frozen=True, slots=True)
+class DeleteIdle:
+    """Delete an idle seal."""
+
+    base: int
+    number: int
+    reason: Reason
+
+
+Action = Delete | Drop | DeleteIdle
 
 
 def headroom_bytes(room_bytes: int, segment_size_bytes: int) -> int:
@@ -93,7 +110,7 @@ def plan(
     used_bytes: int,
     free_bytes: int,
 ) -> list[Action]:
-    """Return what to delete, in order. candidates: every segment but the last, in the order of their bases.
+    """Return what to delete, in order. candidates: every segment but the last, and the idle seals, as they are chained.
 
     durable_offset is the smallest of all sinks' durable cursors, None where no sink is configured (everything
     counts as delivered). used_bytes are all the journal's, free_bytes the volume's.
@@ -101,25 +118,49 @@ def plan(
     excess = excess_bytes(limits, used_bytes, free_bytes)
     delivered_bytes = sum(c.disk_bytes for c in candidates if _is_delivered(c, durable_offset))
     actions: list[Action] = []
+    waiting: list[Action] = []  # idle seals that go with the segment after them
     for candidate in candidates:
         if candidate.sealed_at is None:
             break
+        if candidate.idle is not None:
+            if candidate.newest_seal or not _may_go(candidate, limits, excess):
+                break
+            gone = _idle_action(candidate, candidate.idle, now, limits, excess)
+            waiting.append(gone)
+            if gone.reason != "neighbour":
+                actions, waiting = [*actions, *waiting], []
+                excess -= candidate.disk_bytes
+            continue
         if not candidate.has_data:
             if not candidate.newest_seal:
-                actions.append(Delete(candidate.base, candidate.end, "leftover", keep_seal=False))
+                actions += [*waiting, Delete(candidate.base, candidate.end, "leftover", keep_seal=False)]
+                waiting = []
             continue
-        if _is_delivered(candidate, durable_offset):
-            reason = _reason(candidate, now, limits, delivered_bytes, excess)
-            if reason is None:
-                break
-            actions.append(Delete(candidate.base, candidate.end, reason, candidate.newest_seal))
+        delivered = _is_delivered(candidate, durable_offset)
+        reason = _reason(candidate, now, limits, delivered_bytes, excess) if delivered else None
+        if reason is not None:
+            actions += [*waiting, Delete(candidate.base, candidate.end, reason, candidate.newest_seal)]
             delivered_bytes -= candidate.disk_bytes
-        elif limits.on_full == DROP_OLDEST and excess > 0:
-            actions.append(Drop(candidate.base, candidate.end, candidate.newest_seal))
+        elif not delivered and limits.on_full == DROP_OLDEST and excess > 0:
+            actions += [*waiting, Drop(candidate.base, candidate.end, candidate.newest_seal)]
         else:
             break
+        waiting = []
         excess -= candidate.disk_bytes
     return actions
+
+
+def _may_go(idle: Candidate, limits: Limits, excess: int) -> bool:
+    return idle.taken or (limits.on_full == DROP_OLDEST and excess > 0)
+
+
+def _idle_action(idle: Candidate, number: int, now: float, limits: Limits, excess: int) -> DeleteIdle:
+    reason: Reason = "neighbour"
+    if excess > 0:
+        reason = "room"
+    elif limits.age_seconds is not None and idle.sealed_at is not None and now - idle.sealed_at > limits.age_seconds:
+        reason = "age"
+    return DeleteIdle(idle.base, number, reason)
 
 
 def _is_delivered(candidate: Candidate, durable_offset: int | None) -> bool:

@@ -89,7 +89,13 @@ def wanted(
         prefix=shared.prefix,
         selection=None if config.select is None else Selection(config.select),
         dropper=Dropper(config.drop_fields) if config.drop_fields else None,
-        seals=SealFeed(shared.layout, reader, state.sealed or 0, shared.ledger.seal_missing(config.name, shared.log))
+        seals=SealFeed(
+            shared.layout,
+            reader,
+            state.sealed or 0,
+            shared.ledger.seal_missing(config.name, shared.log),
+            idle=state.idle,
+        )
         if config.deliver_seals
         else None,
     )

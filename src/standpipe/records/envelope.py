@@ -21,7 +21,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 
 from standpipe.errors import UsageError
-from standpipe.journal.layout import OFFSET_DIGITS, record_id
+from standpipe.journal.layout import IDLE_DIGITS, OFFSET_DIGITS, record_id
 from standpipe.records.framing import Record
 from standpipe.records.made import Made, part_name
 from standpipe.records.objects import JSON_WHITESPACE
@@ -141,7 +141,7 @@ class Envelope:
     def _envelope(self, record: Record, after: int, part: str = "") -> str:
         identity = record_id(self._journal, record.offset)
         if record.is_seal:  # its place among the seals is in the seal itself: it says where the next one begins
-            start, place = f'"id":"{identity}-seal","journal":"{self._journal}","kind":"seal"', ""
+            start, place = f'"id":"{identity}{_seal_end(record)}","journal":"{self._journal}","kind":"seal"', ""
         else:
             start, place = f'"id":"{identity}","journal":"{self._journal}"', f',"after":{after}'
         torn = ',"torn":true' if record.torn else ""
@@ -155,4 +155,9 @@ class Envelope:
 def entry_id(record: Record, journal_id: str) -> str:
     """Return a record's id as every destination gets it; a seal's is that of its first offset with ``-seal``."""
     identity = record_id(journal_id, record.offset)
-    return f"{identity}-seal" if record.is_seal else identity
+    return f"{identity}{_seal_end(record)}" if record.is_seal else identity
+
+
+def _seal_end(seal: Record) -> str:
+    """Return the end of a seal's id. Several idle seals have one offset, which may be that of a segment as well."""
+    return f"-{seal.idle:0{IDLE_DIGITS}d}-seal" if seal.idle else "-seal"

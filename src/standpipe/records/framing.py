@@ -32,6 +32,8 @@ class Record(msgspec.Struct, gc=False):
     """The bytes are not one JSON object, or their line never ended."""
     is_seal: bool = False
     """No record, but the seal of a segment: offset and length are the segment's, body is the seal file's object."""
+    idle: int = 0
+    """The number of an idle seal (journal.seal): its length is 0. 0 for a segment's seal, and for a record."""
     dropped: tuple[str, ...] = ()
     """What was cut out of the body for one destination (records.dropping): dotted paths, or ``*`` for all of it."""
 

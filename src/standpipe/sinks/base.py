@@ -196,11 +196,12 @@ class SinkType(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SealedSegment:
-    """A closed segment for a sink that takes segments whole.
+    """A closed segment for a sink that takes segments whole; or an idle seal, which has no segment.
 
     base, end: journal offsets. seal: the bytes of its seal file. first_time: RFC 3339, of its first record; "" where it
     has none. path: its file, `.log` or `.log.zst` as `compressed` says; keep may replace the first by the second at
-    any time, so a missing file means: answer Retry and be asked again with the new path.
+    any time, so a missing file means: answer Retry and be asked again with the new path. idle: 0; the number of an idle
+    seal: base and end are the same then, only the seal is to be stored, and path is the seal's own file.
     """
 
     base: int
@@ -209,6 +210,7 @@ class SealedSegment:
     first_time: str
     path: str
     compressed: bool
+    idle: int = 0
 
 
 class ArchiveSink(Protocol):

@@ -61,6 +61,8 @@ class ObjectsSink:
     def put(self, segment: SealedSegment) -> Delivered | Retry:
         """Store a segment and its seal, or find that they are there already; see sinks.base.ArchiveSink."""
         try:
+            if segment.idle:
+                return _store_seal(self._open(), keys_of(self._root, self._seal_of(segment)).seal, segment.seal)
             seal, content = self._prepare(segment)
             return _store_both(self._open(), keys_of(self._root, seal), content, seal, segment.seal)
         except StoreError as error:
@@ -87,7 +89,8 @@ class ObjectsSink:
 
     def _seal_of(self, segment: SealedSegment) -> Seal:
         seal = parse_seal(segment.seal, f"the seal of {segment.path}")
-        if (seal.base, seal.end, seal.journal) != (segment.base, segment.end, self._journal_id):
+        wanted = (segment.base, segment.end, segment.idle, self._journal_id)
+        if (seal.base, seal.end, seal.idle or 0, seal.journal) != wanted:
             raise JournalError(
                 f"the seal of {segment.path} is that of [{seal.base}, {seal.end}) of journal {seal.journal}",
                 "Restore the file from a copy; `standpipe verify` says what it covered",
@@ -124,8 +127,13 @@ def _store_both(
     """Create the data, then the seal, or see that they are there. Raises StoreError."""
     if not store.create(keys.data, content) and not is_as_sealed(store.blocks(keys.data), seal):
         return _another(store, keys.data)
-    if not store.create(keys.seal, [seal_bytes]) and not _is_same(store, keys.seal, seal_bytes):
-        return _another(store, keys.seal)
+    return _store_seal(store, keys.seal, seal_bytes)
+
+
+def _store_seal(store: ObjectStore, key: str, seal_bytes: bytes) -> Delivered | Retry:
+    """Create a seal, or see that it is there. Raises StoreError."""
+    if not store.create(key, [seal_bytes]) and not _is_same(store, key, seal_bytes):
+        return _another(store, key)
     return Delivered()
 
 

@@ -4,6 +4,7 @@
 
     <prefix>/<cluster>/<node>/<date>/<base>-<end>.log.zst      the raw bytes, in the journal's frames (journal.frames)
     <prefix>/<cluster>/<node>/<date>/<base>-<end>.seal.json    its seal, to the byte as it is in the journal
+    <prefix>/<cluster>/<node>/<date>/<base>-<end>.<n>.seal.json    an idle seal, which has no data: end is base
     <prefix>/<cluster>/<node>/standpipe-check                  left by `standpipe check` (sinks.objects_checks)
 
 base and end are journal offsets with OFFSET_DIGITS digits, so names sort as records do. date is the UTC date of the
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from standpipe.journal.layout import COMPRESSED_SUFFIX, OFFSET_DIGITS, SEAL_SUFFIX
+from standpipe.journal.layout import COMPRESSED_SUFFIX, IDLE_DIGITS, OFFSET_DIGITS, SEAL_SUFFIX
 
 if TYPE_CHECKING:
     from standpipe.journal.seal import Seal
@@ -32,7 +33,7 @@ PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The names of one segment's two objects."""
+    """The names of one segment's two objects. An idle seal has no data: the name is empty."""
 
     data: str
     seal: str
@@ -79,4 +80,6 @@ def keys_of(root: str, seal: Seal) -> Keys:
     """Return the names of a segment's data and seal, below the store's prefix."""
     date = utc_date(seal.first_time, seal.sealed_at)
     stem = f"{root}/{date}/{seal.base:0{OFFSET_DIGITS}d}-{seal.end:0{OFFSET_DIGITS}d}"
+    if seal.idle is not None:
+        return Keys("", f"{stem}.{seal.idle:0{IDLE_DIGITS}d}{SEAL_SUFFIX}")
     return Keys(stem + COMPRESSED_SUFFIX, stem + SEAL_SUFFIX)
