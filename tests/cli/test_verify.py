@@ -104,13 +104,14 @@ def test_json_of_a_journal(journal: Crafted, capsys: pytest.CaptureFixture[str])
                 "detail": "the bytes do not have the digest that was sealed",
             }
         ],
+        "notices": [],
         "recorded_gaps": [
             {"kind": "dropped", "from": 0, "to": 10, "lost": "yes", "detail": "recorded at 2024-05-06T07:00:00.000Z"}
         ],
         "repeated": 0,
         "dead_letters": 0,
         "unpaired": None,
-        "chain": {"seals": 4, "signed": 0, "broken": 0},
+        "chain": {"seals": 4, "signed": 0, "proven": None, "broken": 0},
         "unreadable": [],
         "checked_bytes": 1800,
         "unsealed_bytes": 246,

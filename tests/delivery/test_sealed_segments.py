@@ -10,7 +10,7 @@ from standpipe.delivery.sealed_segments import MissingSeal, next_sealed
 from standpipe.errors import JournalError
 from standpipe.journal import identity
 from standpipe.journal.keeping import make_seal, write_seal
-from standpipe.journal.layout import COMPRESSED_SUFFIX, SEAL_SUFFIX, Layout
+from standpipe.journal.layout import COMPRESSED_SUFFIX, SEAL_SUFFIX, SEGMENT_NUMBER, Layout
 from standpipe.journal.reader import JournalReader
 from standpipe.journal.seal_store import read_seal, read_seal_bytes
 from standpipe.sinks.base import SealedSegment
@@ -35,7 +35,7 @@ def seal(layout: Layout, count: int) -> None:
     """Seal the first segments."""
     reader = JournalReader(layout)
     for number, segment in enumerate(reader.segments[:count]):
-        newest = None if number == 0 else reader.segments[number - 1].base
+        newest = None if number == 0 else (reader.segments[number - 1].base, SEGMENT_NUMBER)
         write_seal(layout, make_seal(layout, identity.read(layout), segment, [], newest, NOW))
     reader.close()
 

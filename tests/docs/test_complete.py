@@ -15,7 +15,8 @@ from standpipe.config_keys import KEYS, NOT_IN_THIS_RELEASE
 from standpipe.config_source import DEFAULT_RECLAIM, SourceConfig
 from standpipe.delivery.deadletter import format_letter
 from standpipe.demo.result import PhaseResult, Result
-from standpipe.evidence.journal_check import Damage, Findings
+from standpipe.evidence.damage import Damage
+from standpipe.evidence.journal_check import Findings
 from standpipe.evidence.recorded_gaps import RecordedGap
 from standpipe.evidence.verdict_text import as_json as verify_as_json
 from standpipe.journal.checks import Limits, journal_checks

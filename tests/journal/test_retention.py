@@ -8,6 +8,7 @@ from standpipe.journal.retention import (
     Action,
     Candidate,
     Delete,
+    DeleteIdle,
     Drop,
     Limits,
     excess_bytes,
@@ -79,7 +80,7 @@ def test_a_volume_without_space_is_pressure() -> None:
 def test_the_newest_seal_stays_when_its_data_goes() -> None:
     """The next seal links to the newest one."""
     actions = plan(sealed(2), None, NOW, limits(age=0), 200, PLENTY)
-    assert [False, True] == [action.keep_seal for action in actions]
+    assert [False, True] == [isinstance(action, Delete) and action.keep_seal for action in actions]
 
 
 def test_leftover_seals_go_but_the_newest() -> None:
@@ -133,6 +134,7 @@ def test_a_plan_keeps_every_promise(journal: tuple[list[Candidate], int | None, 
         candidate = by_base[action.base]
         delivered = durable is None or candidate.end <= durable
         assert candidate.sealed_at is not None
+        assert not isinstance(action, DeleteIdle)
         assert action.keep_seal or not candidate.newest_seal
         if candidate.has_data:
             assert delivered == isinstance(action, Delete)
@@ -157,6 +159,6 @@ def test_a_second_plan_finds_nothing_more(journal: tuple[list[Candidate], int | 
             after.append(c)
             continue
         freed += c.disk_bytes
-        if action.keep_seal:
+        if not isinstance(action, DeleteIdle) and action.keep_seal:
             after.append(Candidate(c.base, c.end, 0, c.sealed_at, has_data=False, newest_seal=True))
     assert [] == plan(after, durable, NOW, drawn, used - freed, free + freed)

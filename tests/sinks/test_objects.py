@@ -21,7 +21,7 @@ from standpipe.delivery.sealed_segments import next_sealed
 from standpipe.errors import UsageError
 from standpipe.journal import identity
 from standpipe.journal.keeping import make_seal, write_seal
-from standpipe.journal.layout import COMPRESSED_SUFFIX, Layout
+from standpipe.journal.layout import COMPRESSED_SUFFIX, SEGMENT_NUMBER, Layout
 from standpipe.journal.reader import JournalReader
 from standpipe.journal.seal import Seal, parse_seal
 from standpipe.preflight import FAILED, OK, perform
@@ -120,7 +120,7 @@ def seal_only(layout: Layout) -> None:
     reader = JournalReader(layout)
     seals: list[Seal] = []
     for segment in reader.segments[:-1]:
-        newest = seals[-1].base if seals else None
+        newest = (seals[-1].base, SEGMENT_NUMBER) if seals else None
         seals.append(make_seal(layout, identity.read(layout), segment, seals, newest, NOW))
         write_seal(layout, seals[-1])
     reader.close()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class SealFeed:
-    """The seals that one sink still has to get. sealed, idle: end and number of the last one that it has, as in Cursor."""
+    """The seals that one sink still has to get. sealed, idle: end and number of the last one it has (Cursor)."""
 
     def __init__(
         self,

@@ -9,30 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from standpipe.evidence.chain_check import chain_of, check_chain, check_idle_seal, check_seal_times, check_seals_signed
+from standpipe.evidence.damage import Damage
 from standpipe.evidence.intervals import Interval, subtract
 from standpipe.evidence.recorded_gaps import NOT_LOST, RecordedGap, collect_recorded_gaps
-from standpipe.evidence.signatures import check_signatures, linked_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from standpipe.evidence.journal_facts import CopyFacts, JournalFacts, SealFacts, SegmentFacts
+    from standpipe.evidence.journal_facts import CopyFacts, IdleSealFacts, JournalFacts, SealFacts, SegmentFacts
     from standpipe.evidence.signatures import Keys, SignatureFindings
 
 COMPLETE = "complete"
 INCOMPLETE = "incomplete"
 UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Damage:
-    """Something that is not as it was sealed. ``what`` is one of the words of docs/verify.md."""
-
-    what: str
-    file: str
-    start: int
-    end: int
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +49,8 @@ class Findings:
     dead_letters: int
     proven: int | None = None
     """Seals whose signature a trusted key made; None where no key was given."""
+    notices: tuple[Damage, ...] = ()
+    """What a person should look at, and what is no damage."""
 
     @property
     def intact(self) -> bool:
@@ -93,15 +85,17 @@ def _counting_seal(facts: JournalFacts, segment: SegmentFacts) -> SealFacts | No
     seal = segment.seal
     if seal is None or seal.problem or seal.base != segment.base or seal.journal_id != facts.journal_id:
         return None
-    return seal
+    return None if seal.idle is not None else seal
 
 
 def _places(facts: JournalFacts) -> list[_Place]:
     places: list[_Place] = []
     next_base: int | None = None
     later_sealed = False
+    newest_idle = facts.idle_seals[-1].base if facts.idle_seals else -1
     for segment in reversed(facts.segments):
-        places.append(_Place(segment, _counting_seal(facts, segment), next_base, later_sealed))
+        sealed_over = later_sealed or newest_idle > segment.base
+        places.append(_Place(segment, _counting_seal(facts, segment), next_base, sealed_over))
         next_base = segment.base if segment.copies else next_base
         later_sealed = later_sealed or segment.seal is not None
     return places[::-1]
@@ -141,6 +135,8 @@ def _check_seal(facts: JournalFacts, segment: SegmentFacts, seal: SealFacts) -> 
     elif seal.journal_id != facts.journal_id:
         detail = f"it is of another journal, {seal.journal_id!r}"
         yield Damage("seal-misplaced", seal.file, segment.base, segment.base, detail)
+    elif seal.idle is not None:
+        yield Damage("seal-misplaced", seal.file, segment.base, segment.base, "it is an idle seal")
 
 
 def _check_segment(facts: JournalFacts, place: _Place) -> Iterator[Damage]:
@@ -169,33 +165,14 @@ def _check_unsealed(place: _Place, copy: CopyFacts) -> Iterator[Damage]:
         yield Damage("overlap", copy.file, next_base, end, f"the next segment begins at {next_base:,}")
 
 
-def _check_chain(facts: JournalFacts) -> Iterator[Damage]:
-    """Compare each seal's link with the seal before it; the first one may link to a seal that retention removed."""
-    before: SegmentFacts | None = None
-    for segment in facts.segments:
-        seal = segment.seal
-        if seal is not None and not seal.problem and not _links(facts, before, segment.base, seal):
-            link = "what journal.json says" if before is None or before.seal is None else before.seal.file
-            yield Damage("chain-broken", seal.file, seal.base, seal.end, f"it does not link to {link}")
-        if seal is not None or segment.seal_unreadable:
-            before = segment
-
-
-def _links(facts: JournalFacts, before: SegmentFacts | None, base: int, seal: SealFacts) -> bool:
-    if before is not None and before.seal is None:
-        return True  # a seal that nobody could read proves nothing
-    if before is not None and before.seal is not None:
-        return seal.previous == before.seal.digest
-    return seal.previous is not None if base > 0 else seal.previous == facts.predecessor
-
-
-def _head(places: list[_Place]) -> tuple[int, int]:
+def _head(places: list[_Place], idle_seals: tuple[IdleSealFacts, ...]) -> tuple[int, int]:
     """Return the first address that has data, and the first that must have: seals alone at the head are retention's."""
     sealed_end = 0
     for place in places:
         if place.segment.copies:
             base = place.segment.base
-            return base, min(base, sealed_end) if sealed_end else base
+            ends = [sealed_end, *(idle.base for idle in idle_seals if idle.base <= base)]
+            return base, min(base, max(ends)) if any(ends) else base
         if place.seal is not None:
             sealed_end = place.seal.end
     return sealed_end, sealed_end
@@ -211,13 +188,21 @@ def _missing(
             highest = max(highest, place.end)
         elif place.seal is not None:
             highest = max(highest, place.seal.end)
+    for idle in facts.idle_seals:
+        highest = max(highest, idle.base)
     covered = [(place.segment.base, place.end) for place in places if place.segment.copies]
     explained = [addresses for gap in recorded if (addresses := gap.explains()) is not None]
     return tuple(subtract((must_begin, highest), [*covered, *explained]))
 
 
-def _tail_missing(places: list[_Place]) -> Iterator[Damage]:
+def _tail_missing(facts: JournalFacts, places: list[_Place]) -> Iterator[Damage]:
     """Look for the open segment: one is finished, and so can be sealed, only after the next has taken over."""
+    idle = facts.idle_seals[-1] if facts.idle_seals else None
+    last = next((place.segment.base for place in reversed(places) if place.segment.copies), -1)
+    if idle is not None and last < idle.base:
+        file = idle.seal.file if idle.seal is not None else ""
+        yield Damage("tail-missing", file, idle.base, idle.base, "no segment follows the newest idle seal")
+        return
     newest = next((place for place in reversed(places) if place.seal is not None), None)
     if newest is not None and newest.seal is not None and newest.next_base is None:
         end = newest.seal.end
@@ -231,16 +216,12 @@ def _verdict(findings: Findings, *, accept_recorded: bool) -> str:
     return UNKNOWN if findings.unreadable else COMPLETE
 
 
-def _check_signatures(facts: JournalFacts, keys: Keys) -> SignatureFindings:
-    """Judge the signatures of all seals that can be read, in the order of the chain."""
-    seals = [segment.seal for segment in facts.segments if segment.seal is not None and not segment.seal.problem]
-    return check_signatures(linked_runs(seals), keys)
-
-
 def _damaged(facts: JournalFacts, places: list[_Place], signatures: SignatureFindings | None) -> tuple[Damage, ...]:
     found = [damage for place in places for damage in _check_segment(facts, place)]
-    found.extend(_check_chain(facts))
-    found.extend(_tail_missing(places))
+    for idle in facts.idle_seals:
+        found.extend(check_idle_seal(facts, idle))
+    found.extend(check_chain(facts))
+    found.extend(_tail_missing(facts, places))
     for fault in signatures.faults if signatures is not None else ():
         found += [Damage(fault.what, fault.seal.file, fault.seal.base, fault.seal.end, fault.detail)]
     return tuple(sorted(found, key=lambda damage: (damage.start, damage.end, damage.what, damage.file)))
@@ -248,7 +229,9 @@ def _damaged(facts: JournalFacts, places: list[_Place], signatures: SignatureFin
 
 def _unreadable(facts: JournalFacts) -> tuple[str, ...]:
     copies = [f"{copy.file}: {copy.unreadable}" for s in facts.segments for copy in s.copies if copy.unreadable]
-    return (*copies, *(s.seal_unreadable for s in facts.segments if s.seal_unreadable))
+    seals = [segment.seal_unreadable for segment in facts.segments]
+    seals += [idle.seal_unreadable for idle in facts.idle_seals]
+    return (*copies, *filter(None, seals))
 
 
 def check(facts: JournalFacts, *, accept_recorded: bool = False, keys: Keys | None = None) -> Findings:
@@ -257,14 +240,14 @@ def check(facts: JournalFacts, *, accept_recorded: bool = False, keys: Keys | No
     accept_recorded: gaps that were recorded when they came to be do not count against it. keys: those that must have
     signed the seals; without them signatures are counted only.
     """
-    signatures = None if keys is None else _check_signatures(facts, keys)
+    signatures = None if keys is None else check_seals_signed(facts, keys)
     places = _places(facts)
     data = [place for place in places if place.segment.copies]
     sealed = [(place, place.seal) for place in data if place.seal is not None]
-    seals = [segment.seal for segment in facts.segments if segment.seal is not None]
+    seals = [link.seal for link in chain_of(facts) if link.seal is not None]
     recorded = collect_recorded_gaps(facts)
     damaged = _damaged(facts, places, signatures)
-    base, must_begin = _head(places)
+    base, must_begin = _head(places, facts.idle_seals)
     findings = Findings(
         verdict=UNKNOWN,
         base=base,
@@ -285,5 +268,6 @@ def check(facts: JournalFacts, *, accept_recorded: bool = False, keys: Keys | No
         repeated=len(facts.repeats),
         dead_letters=sum(count for _, count in facts.dead_letters),
         proven=None if signatures is None else signatures.proven,
+        notices=tuple(check_seal_times(facts)),
     )
     return replace(findings, verdict=_verdict(findings, accept_recorded=accept_recorded))

@@ -86,6 +86,16 @@ class SegmentFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class IdleSealFacts:
+    """The seal file of an interval in which nothing came: where it stands, and what it says, None where unreadable."""
+
+    base: int
+    number: int
+    seal: SealFacts | None
+    seal_unreadable: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class JournalFacts:
     """A whole journal, as one listing of it showed."""
 
@@ -96,3 +106,4 @@ class JournalFacts:
     cursors: tuple[tuple[str, int], ...] = ()  # sink, offset; read before the segments were listed
     repeats: tuple[GapFacts, ...] = ()
     dead_letters: tuple[tuple[str, int], ...] = ()  # sink, records
+    idle_seals: tuple[IdleSealFacts, ...] = ()  # in the order of (base, number)

@@ -27,6 +27,9 @@ def as_json(findings: Findings) -> dict[str, object]:
         "damaged": [
             {"what": d.what, "file": d.file, "from": d.start, "to": d.end, "detail": d.detail} for d in findings.damaged
         ],
+        "notices": [
+            {"what": n.what, "file": n.file, "from": n.start, "to": n.end, "detail": n.detail} for n in findings.notices
+        ],
         "recorded_gaps": [
             {"kind": gap.kind, "from": gap.start, "to": gap.end, "lost": gap.lost, "detail": gap.detail}
             for gap in findings.recorded_gaps
@@ -56,6 +59,7 @@ def unknown_as_json(reason: str) -> dict[str, object]:
         "records": None,
         "holes": [],
         "damaged": [],
+        "notices": [],
         "recorded_gaps": [],
         "repeated": None,
         "dead_letters": None,
@@ -128,6 +132,9 @@ def as_lines(findings: Findings, *, accept_recorded: bool = False) -> list[str]:
     )
     lines.extend(_limited([f"unreadable: {reason}" for reason in findings.unreadable]))
     lines.extend(_limited([_gap_line(gap) for gap in findings.recorded_gaps]))
+    lines.extend(
+        _limited([f"notice: {n.what} {_range_text(n.start, n.end)}: {n.detail}: {n.file}" for n in findings.notices])
+    )
     if findings.repeated:
         lines.append(
             f"repeated: {count_text(findings.repeated, 'range')} may have been delivered twice, with the same ids"

@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING
 
 from standpipe.errors import JournalError
 from standpipe.evidence.journal_check import Findings, check
-from standpipe.evidence.journal_facts import INCIDENTS_FILE, CopyFacts, GapFacts, JournalFacts, SealFacts, SegmentFacts
+from standpipe.evidence.journal_facts import (
+    INCIDENTS_FILE,
+    CopyFacts,
+    GapFacts,
+    IdleSealFacts,
+    JournalFacts,
+    SealFacts,
+    SegmentFacts,
+)
 from standpipe.evidence.seal_facts import seal_facts
 from standpipe.journal import identity, incidents, kinds
 from standpipe.journal.cursor import read_cursor
@@ -25,9 +33,11 @@ from standpipe.journal.layout import (
     COMPRESSED_SUFFIX,
     FAILED_SUFFIX,
     SEAL_SUFFIX,
+    SEGMENT_NUMBER,
     SEGMENT_SUFFIX,
     TEMPORARY_SUFFIX,
     Layout,
+    parse_seal_file_name,
 )
 from standpipe.journal.listing import read_listing
 from standpipe.journal.seal import SEAL_BYTES_MAX
@@ -183,10 +193,12 @@ def _count_dead_letters(layout: Layout) -> tuple[tuple[str, int], ...]:
     )
 
 
-def _list(layout: Layout) -> dict[int, Parts]:
+def _list(layout: Layout) -> tuple[dict[int, Parts], list[tuple[int, int]]]:
+    """Return the segments' files by base, and the places of the idle seals."""
     os.stat(layout.segments)  # a journal without this directory was not emptied by retention
     files, _ = read_listing(layout, {})
-    return group_by_base((name, size, mode) for name, (size, mode) in files.items())
+    idle = sorted(place for place in map(parse_seal_file_name, files) if place and place[1] != SEGMENT_NUMBER)
+    return group_by_base((name, size, mode) for name, (size, mode) in files.items()), idle
 
 
 def _data_suffixes(parts: Parts) -> list[str]:
@@ -206,7 +218,7 @@ class _Scan:
     def facts(self) -> JournalFacts:
         """Return the facts of one listing. Raises _GoneError where a file went before it was read."""
         cursors = _read_cursors(self._layout)
-        listing = _list(self._layout)
+        listing, idle = _list(self._layout)
         self._meter.total = sum(parts[suffix][0] for parts in listing.values() for suffix in _data_suffixes(parts))
         bases = sorted(listing)
         data_bases = [base for base in bases if _data_suffixes(listing[base])]
@@ -221,7 +233,12 @@ class _Scan:
             cursors=cursors,
             repeats=tuple(_as_gap(entry) for entry in recorded if entry["kind"] == kinds.REPEAT),
             dead_letters=_count_dead_letters(self._layout),
+            idle_seals=tuple(self._idle_seal(*place) for place in idle),
         )
+
+    def _idle_seal(self, base: int, number: int) -> IdleSealFacts:
+        seal = _read_seal(self._layout.seal(base, number))
+        return IdleSealFacts(base, number, None, seal) if isinstance(seal, str) else IdleSealFacts(base, number, seal)
 
     def _segment(self, base: int, parts: Parts, next_base: int | None) -> SegmentFacts:
         seal = _read_seal(self._layout.segment(base, SEAL_SUFFIX)) if SEAL_SUFFIX in parts else None

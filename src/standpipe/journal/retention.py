@@ -6,7 +6,8 @@ the size limit, or the journal needs room (*pressure*). Undelivered segments go 
 remains is always one contiguous run; the newest seal stays, because the next one links to it.
 
 An idle seal goes when it is older than the age limit, when the journal needs room, or together with the segment after
-it. So silence at the journal's head stays proven as long as a segment there would have stayed.
+it. So silence at the journal's head stays proven as long as a segment there would have stayed. The last one before a
+segment goes with that segment only: what a journal's first segment links to is known then, so a foreign one is found.
 
 **Room.** The journal can never take more than its cap, nor more than the volume's free space and what it takes already.
 Pressure begins HEADROOM before that, because capture goes on writing between two of our looks and must not meet the cap
@@ -119,13 +120,13 @@ def plan(
     delivered_bytes = sum(c.disk_bytes for c in candidates if _is_delivered(c, durable_offset))
     actions: list[Action] = []
     waiting: list[Action] = []  # idle seals that go with the segment after them
-    for candidate in candidates:
+    for candidate, following in zip(candidates, [*candidates[1:], None], strict=False):
         if candidate.sealed_at is None:
             break
         if candidate.idle is not None:
             if candidate.newest_seal or not _may_go(candidate, limits, excess):
                 break
-            gone = _idle_action(candidate, candidate.idle, now, limits, excess)
+            gone = _idle_action(candidate, following, now, limits, excess)
             waiting.append(gone)
             if gone.reason != "neighbour":
                 actions, waiting = [*actions, *waiting], []
@@ -154,13 +155,15 @@ def _may_go(idle: Candidate, limits: Limits, excess: int) -> bool:
     return idle.taken or (limits.on_full == DROP_OLDEST and excess > 0)
 
 
-def _idle_action(idle: Candidate, number: int, now: float, limits: Limits, excess: int) -> DeleteIdle:
+def _idle_action(idle: Candidate, following: Candidate | None, now: float, limits: Limits, excess: int) -> DeleteIdle:
     reason: Reason = "neighbour"
-    if excess > 0:
+    if following is not None and following.idle is None:
+        pass
+    elif excess > 0:
         reason = "room"
     elif limits.age_seconds is not None and idle.sealed_at is not None and now - idle.sealed_at > limits.age_seconds:
         reason = "age"
-    return DeleteIdle(idle.base, number, reason)
+    return DeleteIdle(idle.base, idle.idle or 0, reason)
 
 
 def _is_delivered(candidate: Candidate, durable_offset: int | None) -> bool:
