@@ -60,6 +60,7 @@ COMMANDS: dict[str, Entry] = {
     "status": Entry("standpipe.cli.status:command", "Show what is captured, delivered and retained."),
     "verify": Entry("standpipe.cli.verify:command", "Prove that nothing is missing or altered."),
     "keygen": Entry("standpipe.cli.keygen:command", "Make a key pair that signs seals."),
+    "tail": Entry("standpipe.cli.tail:command", "Show requests as they go by, one readable line each."),
     "rotate": Entry("standpipe.cli.rotate:command", "Rotate a live audit.log without loss, beside another shipper."),
     "check": Entry("standpipe.cli.check:command", "Tell what will not work, before it does not."),
     "demo": Entry("standpipe.cli.demo:command", "Show it all on a real server, in half a minute."),
