@@ -7,6 +7,7 @@ import os
 
 import click
 
+from standpipe.cli.verify_copies import CopyOptions, copy_options, verify_copied_files
 from standpipe.cli.verify_inputs import sort_inputs
 from standpipe.cli.verify_options import VerifyOptions
 from standpipe.cli.verify_progress import TerminalProgress
@@ -42,8 +43,15 @@ Every word of the output: docs/verify.md.
 @click.option("--public-key", "public_keys", metavar="FILE", multiple=True, help=KEY_HELP)
 @click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object instead of words.")
 @click.option("--accept-recorded", is_flag=True, help="Do not count gaps that were recorded when they came to be.")
+@copy_options
 def command(
-    *, copies: tuple[str, ...], journal: str, public_keys: tuple[str, ...], json_wanted: bool, accept_recorded: bool
+    *,
+    copies: tuple[str, ...],
+    journal: str,
+    public_keys: tuple[str, ...],
+    json_wanted: bool,
+    accept_recorded: bool,
+    copy_options: CopyOptions,
 ) -> int:
     """Prove that nothing is missing from a journal, or altered.
 
@@ -53,18 +61,10 @@ def command(
     options = VerifyOptions(json_wanted=json_wanted, accept_recorded=accept_recorded, public_keys=public_keys)
     inputs = sort_inputs(copies)
     if inputs.copies:
-        return _verify_copies(inputs.copies, options)
+        return verify_copied_files(inputs.copies, options, copy_options)
     if inputs.archives or len(inputs.journals) > 1:
         return _verify_archives(inputs.journals, inputs.archives, options)
     return _verify_journal(inputs.journals[0] if inputs.journals else journal, options)
-
-
-def _verify_copies(copies: tuple[str, ...], _options: VerifyOptions) -> int:
-    """Verify files of records; - is standard input."""
-    raise UsageError(
-        f"cannot verify {copies[0]!r}: verifying a copy is not in this release",
-        "Name a journal's directory with --journal",
-    )
 
 
 def _verify_archives(_journals: tuple[str, ...], archives: tuple[str, ...], _options: VerifyOptions) -> int:

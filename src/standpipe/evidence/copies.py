@@ -1,0 +1,199 @@
+"""Verifies copies from downstream: reads all inputs, sorts what they carry, and judges each journal's records.
+
+Memory is bounded (evidence.copy_store); what takes room beside it is one seal for each segment and the ranges that are
+reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from standpipe.evidence.copies_check import CopiesCheck, Reference
+from standpipe.evidence.copy_entry import TORN, Entry, flags_of, judge_bytes
+from standpipe.evidence.copy_facts import CopiesResult, InputFacts, OddLine
+from standpipe.evidence.copy_input import READ_ERRORS, input_bytes, input_name, lines_of, open_input
+from standpipe.evidence.copy_line import CopiedRecord, CopiedSeal, Odd, parse_copy
+from standpipe.evidence.copy_seals import JournalSeals, SealCollector, judge_signatures
+from standpipe.evidence.copy_store import MEMORY_BYTES, CopyStore
+from standpipe.evidence.copy_versions import combine
+from standpipe.evidence.journal_facts import JournalFacts, SegmentFacts
+from standpipe.evidence.pairing import Pairing
+from standpipe.evidence.recorded_gaps import collect_recorded_gaps
+from standpipe.records.pair_fields import parse_pair_fields
+
+if TYPE_CHECKING:
+    from standpipe.evidence.copies_check import CopiesFindings
+    from standpipe.evidence.copy_versions import Record
+    from standpipe.evidence.journal_facts import GapFacts, SealFacts
+    from standpipe.evidence.signatures import Keys
+
+Progress = Callable[[int, int], None]  # bytes read so far, bytes there are in all
+
+
+@dataclass(frozen=True, slots=True)
+class CopiesOptions:
+    """How copies are verified.
+
+    seals: those that are given, beside the ones in the copies. recorded: gaps on record, by journal. first, last: the
+    offsets that the copies must reach. prefix: Vault's option of that name. keys: those that must have signed the
+    seals.
+    """
+
+    accept_recorded: bool = False
+    require_pairs: bool = False
+    pairing: bool = True
+    seals: Sequence[SealFacts] = ()
+    recorded: Mapping[str, Sequence[GapFacts]] = field(default_factory=dict)
+    first: int | None = None
+    last: int | None = None
+    prefix: bytes = b""
+    spill_directory: str | None = None
+    memory_bytes: int = MEMORY_BYTES
+    keys: Keys | None = None
+
+
+def _no_progress(_done: int, _total: int) -> None:
+    return
+
+
+def verify_copies(paths: Sequence[str], options: CopiesOptions, progress: Progress = _no_progress) -> CopiesResult:
+    """Verify all records in all inputs. Raises StandpipeError where there is no room to sort them."""
+    with closing(CopyStore(options.spill_directory, options.memory_bytes)) as store:
+        return _Work(paths, options, store, progress).result()
+
+
+class _Work:
+    """One verification."""
+
+    def __init__(self, paths: Sequence[str], options: CopiesOptions, store: CopyStore, progress: Progress) -> None:
+        self._paths = paths
+        self._options = options
+        self._store = store
+        self._progress = progress
+        self._done = 0
+        self._total = sum(map(input_bytes, paths))
+        self._inputs = [InputFacts(input_name(path)) for path in paths]
+        self._journals: dict[str, int] = {}
+        self._seals = SealCollector()
+        self._sequence = 0
+        self._pairing = Pairing(spill_directory=options.spill_directory) if options.pairing else None
+        for seal in options.seals:
+            self._seals.give(seal)
+
+    def result(self) -> CopiesResult:
+        """Read, sort, judge."""
+        for number, path in enumerate(self._paths):
+            self._read(number, path)
+        findings = [self._judge(journal, entries) for journal, entries in self._by_journal()]
+        known = {found.journal for found in findings}
+        silent = [journal for journal in self._seals.journals if journal not in known]
+        pairing = self._pairing.finish() if self._pairing is not None else None
+        return CopiesResult(
+            self._inputs, findings, pairing, self._options.require_pairs, sorted(silent), self._store.spilled
+        )
+
+    # Reading.
+
+    def _count(self, size: int) -> None:
+        self._done += size
+        self._progress(self._done, max(self._done, self._total))
+
+    def _read(self, source: int, path: str) -> None:
+        facts = self._inputs[source]
+        try:
+            with open_input(path, self._count) as (file, compression):
+                facts.compression = compression
+                for number, line in enumerate(lines_of(file), 1):
+                    facts.lines = number
+                    self._take_line(source, facts, number, line)
+        except READ_ERRORS as error:
+            facts.error = (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+    def _take_line(self, source: int, facts: InputFacts, number: int, line: bytes) -> None:
+        copied = parse_copy(line)
+        if isinstance(copied, CopiedRecord):
+            self._take_record(source, facts, number, copied)
+        elif isinstance(copied, CopiedSeal):
+            facts.seals += 1
+            self._seals.take(copied, f"{facts.name}:{number}")
+        elif isinstance(copied, Odd):
+            facts.note_odd(OddLine(copied.what, number, copied.offset, copied.detail))
+        elif line.strip():
+            facts.other += 1
+
+    def _take_record(self, source: int, facts: InputFacts, number: int, record: CopiedRecord) -> None:
+        facts.records += 1
+        facts.order.take(record.journal, record.offset, record.offset + record.length, record.after, number)
+        rank, body = judge_bytes(record, self._options.prefix)
+        self._sequence += 1
+        self._store.add(
+            Entry(
+                self._journals.setdefault(record.journal, len(self._journals)),
+                record.offset,
+                record.count,
+                record.number,
+                rank,
+                self._sequence,
+                record.length,
+                record.after,
+                flags_of(record),
+                source,
+                number,
+                body,
+            )
+        )
+
+    # Judging.
+
+    def _by_journal(self) -> Iterator[tuple[str, Iterator[Entry]]]:
+        names = list(self._journals)
+        for number, entries in groupby(self._store.sorted(), key=lambda entry: entry.journal):
+            yield names[number], entries
+
+    def _judge(self, journal: str, entries: Iterator[Entry]) -> CopiesFindings:
+        check = CopiesCheck(journal, self._reference(journal), self._place)
+        position: int | None = None
+        for _, same in groupby(entries, key=lambda entry: entry.offset):
+            record = combine(list(same), self._options.prefix)
+            check.take(record)
+            position = self._pair(journal, record, position)
+        return check.finish(accept_recorded=self._options.accept_recorded)
+
+    def _reference(self, journal: str) -> Reference:
+        seals = self._seals.journals.get(journal, JournalSeals())
+        ordered = seals.ordered()
+        facts = JournalFacts(
+            journal,
+            None,
+            tuple(SegmentFacts(seal.base, seal=seal) for seal in ordered),
+            recorded=tuple(self._options.recorded.get(journal, ())),
+        )
+        faults, vouched = judge_signatures(ordered, self._options.keys)
+        given = [seal.base for seal in seals.given if seal.end > seal.base]
+        return Reference(
+            seals=ordered,
+            damaged=[*seals.damaged(), *self._seals.damaged.get(journal, ()), *faults],
+            vouched=vouched,
+            recorded=collect_recorded_gaps(facts),
+            first=self._options.first,
+            last=self._options.last,
+            sealed_from=min(given, default=None),
+        )
+
+    def _place(self, source: int, line: int) -> str:
+        return f"{self._inputs[source].name}:{line}"
+
+    def _pair(self, journal: str, record: Record, position: int | None) -> int:
+        if self._pairing is not None:
+            if position is not None and record.offset > position:
+                self._pairing.gap(journal, position, record.offset)
+            if record.versions and not record.torn and record.first is not None and not record.first.flags & TORN:
+                fields = parse_pair_fields(record.versions[0].body)
+                self._pairing.take(journal, record.offset, record.length, fields)
+            else:
+                self._pairing.gap(journal, record.offset, record.end)
+        return max(position or 0, record.end)

@@ -1,0 +1,83 @@
+"""What was seen of the inputs, and what all copies together prove. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from standpipe.evidence.copy_order import Order
+from standpipe.evidence.journal_check import COMPLETE, INCOMPLETE, UNKNOWN
+
+if TYPE_CHECKING:
+    from standpipe.evidence.copies_check import CopiesFindings
+    from standpipe.evidence.pairing import PairingFindings
+
+EXAMPLES_MAX = 20  # of odd lines of one input
+
+
+@dataclass(slots=True)
+class OddLine:
+    """A line that begins like one of ours and is none."""
+
+    what: str
+    line: int
+    offset: int | None
+    detail: str
+
+
+@dataclass(slots=True)
+class InputFacts:
+    """One input. Counts are of lines, or of objects where it is one JSON text; `forms`: what stood around records."""
+
+    name: str
+    lines: int = 0
+    records: int = 0
+    seals: int = 0
+    raw: int = 0
+    other: int = 0
+    odd: dict[str, int] = field(default_factory=dict)
+    odd_examples: list[OddLine] = field(default_factory=list)
+    forms: dict[str, int] = field(default_factory=dict)
+    compression: str = ""
+    order: Order = field(default_factory=Order)
+    error: str = ""
+
+    def note_odd(self, odd: OddLine) -> None:
+        """Count an odd line; keep the first ones."""
+        self.odd[odd.what] = self.odd.get(odd.what, 0) + 1
+        if len(self.odd_examples) < EXAMPLES_MAX:
+            self.odd_examples.append(odd)
+
+
+@dataclass(slots=True)
+class CopiesResult:
+    """All of it. pairing: None where it was not asked for."""
+
+    inputs: list[InputFacts]
+    journals: list[CopiesFindings]
+    pairing: PairingFindings | None = None
+    require_pairs: bool = False
+    silent: list[str] = field(default_factory=list)
+    """Journals of which seals were given, and no record is here."""
+    spilled: bool = False
+
+    @property
+    def unreadable(self) -> list[str]:
+        """Return which inputs could not be read to their end, and why."""
+        return [f"{facts.name}: {facts.error}" for facts in self.inputs if facts.error]
+
+    @property
+    def verdict(self) -> str:
+        """Return the worst: proven faults outweigh what could not be told."""
+        verdicts = {findings.verdict for findings in self.journals}
+        unpaired = self.pairing.unexplained if self.pairing is not None and self.require_pairs else 0
+        if (
+            INCOMPLETE in verdicts
+            or unpaired
+            or self.silent
+            or any("envelope-wrong" in facts.odd for facts in self.inputs)
+        ):
+            return INCOMPLETE
+        if self.unreadable or UNKNOWN in verdicts or not self.journals:
+            return UNKNOWN
+        return COMPLETE
