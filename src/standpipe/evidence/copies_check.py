@@ -19,8 +19,9 @@ from standpipe.evidence.copy_integrity import (
     Proof,
     SegmentProofs,
 )
+from standpipe.evidence.damage import Damage
 from standpipe.evidence.intervals import Interval, subtract
-from standpipe.evidence.journal_check import COMPLETE, INCOMPLETE, UNKNOWN, Damage
+from standpipe.evidence.journal_check import COMPLETE, INCOMPLETE, UNKNOWN
 from standpipe.evidence.recorded_gaps import NOT_LOST
 from standpipe.evidence.tiling import Ranges, Tiling
 

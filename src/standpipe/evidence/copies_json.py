@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from standpipe.evidence.copies_check import CopiesFindings
     from standpipe.evidence.copy_facts import CopiesResult, InputFacts
-    from standpipe.evidence.journal_check import Damage
+    from standpipe.evidence.damage import Damage
     from standpipe.evidence.pairing import PairingFindings, UnpairedHalf
     from standpipe.evidence.recorded_gaps import RecordedGap
 

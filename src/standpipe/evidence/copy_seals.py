@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from standpipe.evidence.journal_check import Damage
+from standpipe.evidence.damage import Damage
 from standpipe.evidence.seal_facts import seal_facts
 from standpipe.evidence.signatures import check_signatures, linked_runs
 from standpipe.journal.seal import Seal
