@@ -15,6 +15,7 @@ from standpipe.errors import EXIT_NEGATIVE, EXIT_OK, EXIT_UNABLE, StandpipeError
 from standpipe.evidence.copies import CopiesOptions, verify_copies
 from standpipe.evidence.copies_json import copies_as_json
 from standpipe.evidence.copies_text import copies_as_lines
+from standpipe.evidence.copy_reference import read_seals
 from standpipe.evidence.journal_check import COMPLETE, INCOMPLETE, UNKNOWN
 from standpipe.evidence.trusted_keys import trusted_keys
 from standpipe.evidence.verdict_text import unknown_as_json
@@ -86,10 +87,13 @@ def verify_copied_files(copies: tuple[str, ...], options: VerifyOptions, own: Co
 
 
 def _as_options(options: VerifyOptions, own: CopyOptions) -> CopiesOptions:
+    given = read_seals(own.seals)
     return CopiesOptions(
         accept_recorded=options.accept_recorded,
         require_pairs=options.require_pairs,
         pairing=PAIRING in options.checks,
+        seals=given.seals,
+        recorded=given.recorded,
         first=own.first,
         last=own.last,
         prefix=own.prefix.encode(),

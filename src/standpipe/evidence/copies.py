@@ -15,14 +15,18 @@ from typing import TYPE_CHECKING
 from standpipe.evidence.copies_check import CopiesCheck, Reference
 from standpipe.evidence.copy_entry import TORN, Entry, flags_of, judge_bytes
 from standpipe.evidence.copy_facts import CopiesResult, InputFacts, OddLine
-from standpipe.evidence.copy_input import READ_ERRORS, input_bytes, input_name, lines_of, open_input
+from standpipe.evidence.copy_input import READ_ERRORS, first_time, input_bytes, input_name, lines_of, open_input
 from standpipe.evidence.copy_line import CopiedRecord, CopiedSeal, Odd, parse_copy
 from standpipe.evidence.copy_seals import JournalSeals, SealCollector, judge_signatures
 from standpipe.evidence.copy_store import MEMORY_BYTES, CopyStore
 from standpipe.evidence.copy_versions import combine
 from standpipe.evidence.journal_facts import JournalFacts, SegmentFacts
+from standpipe.evidence.line_joins import PieceJoiner, PrintedJson
 from standpipe.evidence.pairing import Pairing
+from standpipe.evidence.raw_copies import RawMatch, RawSegment, proven_ranges, raw_time, time_key
+from standpipe.evidence.raw_findings import raw_findings
 from standpipe.evidence.recorded_gaps import collect_recorded_gaps
+from standpipe.evidence.unwrap import LINES, Carrier, unwrap
 from standpipe.records.pair_fields import parse_pair_fields
 
 if TYPE_CHECKING:
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
     from standpipe.evidence.copy_versions import Record
     from standpipe.evidence.journal_facts import GapFacts, SealFacts
     from standpipe.evidence.signatures import Keys
+
+RAW_NODE = "raw copies"  # as pairing knows them: nothing in a raw line tells nodes apart
 
 Progress = Callable[[int, int], None]  # bytes read so far, bytes there are in all
 
@@ -79,6 +85,9 @@ class _Work:
         self._inputs = [InputFacts(input_name(path)) for path in paths]
         self._journals: dict[str, int] = {}
         self._seals = SealCollector()
+        self._pieces = PieceJoiner()
+        self._raw = RawMatch(options.seals)
+        self._raw_segments: list[RawSegment] = []
         self._sequence = 0
         self._pairing = Pairing(spill_directory=options.spill_directory) if options.pairing else None
         for seal in options.seals:
@@ -86,14 +95,27 @@ class _Work:
 
     def result(self) -> CopiesResult:
         """Read, sort, judge."""
-        for number, path in enumerate(self._paths):
+        # Raw copies, and lines that were cut where a file was rotated, need the order in which the files were written.
+        for number, path in sorted(enumerate(self._paths), key=lambda one: (time_key(first_time(one[1])), one[0])):
             self._read(number, path)
+        if self._inputs:
+            self._tell_cut(self._inputs[-1])
+        self._raw_segments = self._raw.segments() if self._raw.records else []
         findings = [self._judge(journal, entries) for journal, entries in self._by_journal()]
+        if self._raw_segments:
+            findings += [self._judge_raw(journal) for journal in self._seals.journals if journal not in self._journals]
         known = {found.journal for found in findings}
         silent = [journal for journal in self._seals.journals if journal not in known]
         pairing = self._pairing.finish() if self._pairing is not None else None
         return CopiesResult(
-            self._inputs, findings, pairing, self._options.require_pairs, sorted(silent), self._store.spilled
+            self._inputs,
+            findings,
+            pairing,
+            self._options.require_pairs,
+            sorted(silent),
+            spilled=self._store.spilled,
+            raw=self._raw.records,
+            raw_repeated=self._raw.repeated,
         )
 
     # Reading.
@@ -107,14 +129,43 @@ class _Work:
         try:
             with open_input(path, self._count) as (file, compression):
                 facts.compression = compression
+                printed = PrintedJson()
                 for number, line in enumerate(lines_of(file), 1):
                     facts.lines = number
-                    self._take_line(source, facts, number, line)
+                    for whole in printed.take(line):
+                        self._take_line(source, facts, number, whole)
+                for whole in printed.finish():
+                    self._take_line(source, facts, facts.lines, whole)
         except READ_ERRORS as error:
             facts.error = (error.strerror if isinstance(error, OSError) else None) or str(error)
 
     def _take_line(self, source: int, facts: InputFacts, number: int, line: bytes) -> None:
-        copied = parse_copy(line)
+        for carrier in unwrap(line):
+            if not carrier.stream:
+                self._take_carrier(source, facts, number, carrier)
+                continue
+            if not facts.forms:  # the first line of an input ends the last one of the input before, where that was cut
+                self._end_pieces(facts, carrier)
+            joined = self._pieces.take(carrier)
+            facts.forms.setdefault(carrier.form, 0)
+            if joined is not None:
+                for inner in unwrap(joined):
+                    form = carrier.form if inner.form == LINES else inner.form
+                    self._take_carrier(source, facts, number, inner._replace(form=form, stream=carrier.stream))
+
+    def _end_pieces(self, facts: InputFacts, carrier: Carrier) -> None:
+        """Forget a cut line of the input before, where this one does not begin with its rest."""
+        if carrier.text[:1] == b"{":
+            self._tell_cut(facts)
+
+    def _tell_cut(self, facts: InputFacts) -> None:
+        for _ in range(self._pieces.give_up()):
+            facts.note_odd(OddLine("cut", facts.lines, None, "the last piece of a line is not here"))
+
+    def _take_carrier(self, source: int, facts: InputFacts, number: int, carrier: Carrier) -> None:
+        copied = parse_copy(carrier.text, reencoded=carrier.reencoded, data=carrier.data)
+        if copied is not None:
+            facts.forms[carrier.form] = facts.forms.get(carrier.form, 0) + 1
         if isinstance(copied, CopiedRecord):
             self._take_record(source, facts, number, copied)
         elif isinstance(copied, CopiedSeal):
@@ -122,8 +173,24 @@ class _Work:
             self._seals.take(copied, f"{facts.name}:{number}")
         elif isinstance(copied, Odd):
             facts.note_odd(OddLine(copied.what, number, copied.offset, copied.detail))
-        elif line.strip():
+        elif carrier.text.strip():
+            self._take_raw(facts, carrier)
+
+    def _take_raw(self, facts: InputFacts, carrier: Carrier) -> None:
+        """Take a line without an envelope: a raw copy, or anything else that a collector keeps beside records."""
+        if carrier.stream == "stderr":  # nothing of ours is written there
             facts.other += 1
+            return
+        time = raw_time(carrier.text)
+        repeated = self._raw.take(carrier.text, time)
+        if time is None:
+            facts.other += 1
+            return
+        facts.raw += 1
+        facts.forms[carrier.form] = facts.forms.get(carrier.form, 0) + 1
+        if self._pairing is not None and not repeated:
+            body = carrier.text[carrier.text.index(b"{") :]
+            self._pairing.take(RAW_NODE, self._raw.records, len(body), parse_pair_fields(body))
 
     def _take_record(self, source: int, facts: InputFacts, number: int, record: CopiedRecord) -> None:
         facts.records += 1
@@ -163,6 +230,11 @@ class _Work:
             position = self._pair(journal, record, position)
         return check.finish(accept_recorded=self._options.accept_recorded)
 
+    def _judge_raw(self, journal: str) -> CopiesFindings:
+        """Judge a journal of which there are raw copies only, if any."""
+        found = [segment for segment in self._raw_segments if segment.seal.journal_id == journal]
+        return raw_findings(journal, found, self._reference(journal), accept_recorded=self._options.accept_recorded)
+
     def _reference(self, journal: str) -> Reference:
         seals = self._seals.journals.get(journal, JournalSeals())
         ordered = seals.ordered()
@@ -182,6 +254,7 @@ class _Work:
             first=self._options.first,
             last=self._options.last,
             sealed_from=min(given, default=None),
+            proven=proven_ranges(self._raw_segments, journal),
         )
 
     def _place(self, source: int, line: int) -> str:

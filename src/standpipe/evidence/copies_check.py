@@ -88,7 +88,7 @@ class Reference:
 
     seals: in order. first, last: where the copies must begin and end; None: nobody says so. sealed_from: where the
     seals begin that were given, and with them the copies, if they do not begin earlier. recorded: gaps on record.
-    vouched: seals that a trusted key signed, None where no key was given.
+    vouched: seals that a trusted key signed, None where no key was given. proven: addresses that raw copies prove.
     """
 
     seals: Sequence[SealFacts] = ()
@@ -98,6 +98,7 @@ class Reference:
     last: int | None = None
     sealed_from: int | None = None
     vouched: int | None = None
+    proven: Sequence[Interval] = ()
 
 
 @dataclass(slots=True)
@@ -245,7 +246,7 @@ class CopiesCheck:
             absent=sum(proof.state == "absent" for proof in self._results),
             unsealed_bytes=max(0, tiling.position - max([base, *(seal.end for seal in seals)])),
         )
-        return replace(findings, verdict=_verdict(findings, accept_recorded=accept_recorded))
+        return replace(findings, verdict=judge(findings, accept_recorded=accept_recorded))
 
     def _take_other_lengths(self) -> None:
         """Call the few records that have another length altered."""
@@ -263,6 +264,7 @@ class CopiesCheck:
 
     def _holes(self) -> Ranges:
         explained = [addresses for gap in self._reference.recorded if (addresses := gap.explains()) is not None]
+        explained += self._reference.proven
         found = self._tiling.holes
         if not explained:
             return found
@@ -287,7 +289,8 @@ def _touches(gap: RecordedGap, base: int, end: int) -> bool:
     return gap.start <= end and (gap.end if gap.end is not None else gap.start) >= base
 
 
-def _verdict(findings: CopiesFindings, *, accept_recorded: bool) -> str:
+def judge(findings: CopiesFindings, *, accept_recorded: bool) -> str:
+    """Return the verdict that findings come to."""
     lost_on_record = any(gap.lost != NOT_LOST for gap in findings.recorded_gaps)
     if findings.holes_count or findings.damaged_count or (lost_on_record and not accept_recorded):
         return INCOMPLETE

@@ -121,6 +121,7 @@ def _input(facts: InputFacts) -> dict[str, object]:
         "lines": facts.lines,
         "records": facts.records,
         "seals": facts.seals,
+        "raw": facts.raw,
         "other": facts.other,
         "odd": dict(sorted(facts.odd.items())),
         "odd_lines": [

@@ -51,6 +51,8 @@ def _summary(result: CopiesResult, *, accept_recorded: bool) -> str:
     faults = ", ".join(count_text(count, noun) for count, noun in counted if count)
     if faults:
         return f"{headline}: {faults}"
+    if not journals and result.raw:
+        return f"{headline}: {count_text(result.raw, 'record')} without an envelope; name their seals with --seals"
     if not journals:
         return f"{headline}: no record here carries an envelope of standpipe's, and none was matched to a seal"
     if len(journals) > 1:
@@ -74,7 +76,7 @@ def _limited(lines: list[str], count: int | None = None) -> Iterator[str]:
 def _journal(found: CopiesFindings) -> Iterator[str]:
     damages = [f"damaged: {d.what} {_range(d.start, d.end)}: {d.detail}: {d.file}" for d in found.damaged]
     yield from _limited(damages, found.damaged_count)
-    holes = [f"hole: {_range(*hole)} was sent to this destination, and is not here" for hole in found.holes]
+    holes = [f"hole: {_range(*hole)} is not in these copies" for hole in found.holes]
     yield from _limited(holes, found.holes_count)
     yield from _limited([_gap(gap) for gap in found.recorded_gaps])
     if found.starts_inside:

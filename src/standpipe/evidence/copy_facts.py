@@ -60,6 +60,9 @@ class CopiesResult:
     silent: list[str] = field(default_factory=list)
     """Journals of which seals were given, and no record is here."""
     spilled: bool = False
+    raw: int = 0
+    """Records without an envelope."""
+    raw_repeated: int = 0
 
     @property
     def unreadable(self) -> list[str]:

@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import os
+import re
 import stat
 import sys
 import zlib
@@ -36,6 +37,8 @@ _KINDS = (  # name, first bytes: RFC 1952, RFC 8878, .xz file format 1.2.1, bzip
     ("bzip2", b"BZh"),
 )
 MAGIC_BYTES = 6
+FIRST_BYTES = 256 << 10  # in which a file's first record is sought
+_FIRST_TIME = re.compile(rb'"time\\?": ?\\?"(\d{4}-\d\d-\d\dT[\d:.]+Z)')  # with a backslash inside of a text
 READ_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError, zstd.ZstdError)
 
 
@@ -98,6 +101,18 @@ def _unpacked(packed: io.BufferedReader[_Counted], kind: str) -> BinaryIO:
     if kind == "bzip2":
         return cast("BinaryIO", bz2.open(packed, "rb"))
     return cast("BinaryIO", packed)
+
+
+def first_time(path: str) -> str:
+    """Return the time of the first record in a file, as text; "" where none is near its beginning. Raises nothing."""
+    if path == STANDARD_INPUT:
+        return ""
+    try:
+        with open_input(path, lambda _: None) as (file, _):
+            found = _FIRST_TIME.search(file.read(FIRST_BYTES))
+    except READ_ERRORS:
+        return ""
+    return found[1].decode() if found else ""
 
 
 def lines_of(file: BinaryIO) -> Iterator[bytes]:

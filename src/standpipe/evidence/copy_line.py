@@ -86,11 +86,15 @@ class Odd(msgspec.Struct, gc=False):
 Copied = CopiedRecord | CopiedSeal | Odd
 
 
-def parse_copy(line: bytes, *, reencoded: bool = False) -> Copied | None:
+def parse_copy(line: bytes, *, reencoded: bool = False, data: Mapping[str, object] | None = None) -> Copied | None:
     """Return what a line carries; None where it has no envelope. Raises nothing, whatever the bytes.
 
-    reencoded: what stands around the line shows that its object went through another JSON writer.
+    reencoded: what stands around the line shows that its object went through another JSON writer. data: an envelope
+    that stands beside the line, where it has none of its own.
     """
+    if data is not None and MARK not in line:
+        beside = str(data.get("id", ""))[: -OFFSET_DIGITS - 1]
+        return carried({"journal": beside, **data}, line, reencoded=reencoded)
     usual = None if reencoded else _USUAL.match(line)
     if usual is None:
         return _parse_other(line, reencoded=reencoded) if MARK in line else None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from standpipe.evidence.damage import Damage
 from standpipe.evidence.seal_facts import seal_facts
 from standpipe.evidence.signatures import check_signatures, linked_runs
-from standpipe.journal.seal import Seal
+from standpipe.journal.seal import Seal, is_canonical
 
 if TYPE_CHECKING:
     from standpipe.evidence.copy_line import CopiedSeal
@@ -146,7 +146,9 @@ class SealCollector:
         else:
             body = seal.body
         try:
-            data = canonical(body) if seal.reencoded else body + b"\n"
+            data = body + b"\n"
+            if seal.reencoded or not is_canonical(data):
+                data = canonical(body)
         except (ValueError, RecursionError) as error:
             self._damage(seal, "seal-unreadable", place, str(error))
             return
