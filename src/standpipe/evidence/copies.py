@@ -12,15 +12,16 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from standpipe.evidence.chain_check import check_seal_times, check_seals_signed
 from standpipe.evidence.copies_check import CopiesCheck, Reference
 from standpipe.evidence.copy_entry import TORN, Entry, flags_of, judge_bytes
 from standpipe.evidence.copy_facts import CopiesResult, InputFacts, OddLine
 from standpipe.evidence.copy_input import READ_ERRORS, first_time, input_bytes, input_name, lines_of, open_input
 from standpipe.evidence.copy_line import CopiedRecord, CopiedSeal, Odd, parse_copy
-from standpipe.evidence.copy_seals import JournalSeals, SealCollector, judge_signatures
+from standpipe.evidence.copy_seals import JournalSeals, SealCollector
 from standpipe.evidence.copy_store import MEMORY_BYTES, CopyStore
 from standpipe.evidence.copy_versions import combine
-from standpipe.evidence.journal_facts import JournalFacts, SegmentFacts
+from standpipe.evidence.damage import Damage
 from standpipe.evidence.line_joins import PieceJoiner, PrintedJson
 from standpipe.evidence.pairing import Pairing
 from standpipe.evidence.raw_copies import RawMatch, RawSegment, proven_ranges, raw_time, time_key
@@ -237,23 +238,21 @@ class _Work:
 
     def _reference(self, journal: str) -> Reference:
         seals = self._seals.journals.get(journal, JournalSeals())
-        ordered = seals.ordered()
-        facts = JournalFacts(
-            journal,
-            None,
-            tuple(SegmentFacts(seal.base, seal=seal) for seal in ordered),
-            recorded=tuple(self._options.recorded.get(journal, ())),
-        )
-        faults, vouched = judge_signatures(ordered, self._options.keys)
-        given = [seal.base for seal in seals.given if seal.end > seal.base]
+        facts = seals.facts(journal, self._options.recorded.get(journal, ()))
+        signatures = None if self._options.keys is None else check_seals_signed(facts, self._options.keys)
+        unsigned = [
+            Damage(fault.what, fault.seal.file, fault.seal.base, fault.seal.end, fault.detail)
+            for fault in (() if signatures is None else signatures.faults)
+        ]
         return Reference(
-            seals=ordered,
-            damaged=[*seals.damaged(), *self._seals.damaged.get(journal, ()), *faults],
-            vouched=vouched,
+            seals=seals.ordered(),
+            damaged=[*seals.damaged(), *self._seals.damaged.get(journal, ()), *unsigned],
+            notices=tuple(check_seal_times(facts)),
+            vouched=None if signatures is None else signatures.proven,
             recorded=collect_recorded_gaps(facts),
             first=self._options.first,
             last=self._options.last,
-            sealed_from=min(given, default=None),
+            sealed_from=min((seal.base for seal in seals.given.values() if seal.idle is None), default=None),
             proven=proven_ranges(self._raw_segments, journal),
         )
 

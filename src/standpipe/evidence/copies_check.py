@@ -73,6 +73,7 @@ class CopiesFindings:
     starts_inside: bool
     seals: int
     signed: int
+    notices: tuple[Damage, ...]
     vouched: int | None
     broken: int
     proven: int
@@ -88,6 +89,7 @@ class Reference:
 
     seals: in order. first, last: where the copies must begin and end; None: nobody says so. sealed_from: where the
     seals begin that were given, and with them the copies, if they do not begin earlier. recorded: gaps on record.
+    notices: what is odd and no damage.
     vouched: seals that a trusted key signed, None where no key was given. proven: addresses that raw copies prove.
     """
 
@@ -97,6 +99,7 @@ class Reference:
     first: int | None = None
     last: int | None = None
     sealed_from: int | None = None
+    notices: tuple[Damage, ...] = ()
     vouched: int | None = None
     proven: Sequence[Interval] = ()
 
@@ -238,6 +241,7 @@ class CopiesCheck:
             starts_inside=bool(tiling.first_after) and tiling.first_after == tiling.base,
             seals=len(seals),
             signed=sum(seal.signed for seal in seals),
+            notices=reference.notices,
             vouched=reference.vouched,
             broken=sum(damage.what == "chain-broken" for damage in reference.damaged),
             proven=sum(proof.state == PROVEN for proof in self._results),

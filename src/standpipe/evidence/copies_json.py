@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from standpipe.evidence.copies_check import CopiesFindings
     from standpipe.evidence.copy_facts import CopiesResult, InputFacts
@@ -27,6 +27,7 @@ def copies_as_json(result: CopiesResult) -> dict[str, object]:
         "records": sum(found.records for found in journals),
         "holes": [list(hole) for found in journals for hole in found.holes],
         "damaged": [_damage(damage) for found in journals for damage in found.damaged],
+        "notices": [_damage(notice) for found in journals for notice in found.notices],
         "recorded_gaps": [_gap(gap) for found in journals for gap in found.recorded_gaps],
         "repeated": sum(found.repeated for found in journals),
         "dead_letters": None,
@@ -35,6 +36,7 @@ def copies_as_json(result: CopiesResult) -> dict[str, object]:
             "seals": sum(found.seals for found in journals),
             "signed": sum(found.signed for found in journals),
             "broken": sum(found.broken for found in journals),
+            "proven": _sum(found.vouched for found in journals),
         },
         "unreadable": result.unreadable,
         "checked_bytes": sum(found.proven_bytes for found in journals),
@@ -43,6 +45,11 @@ def copies_as_json(result: CopiesResult) -> dict[str, object]:
         "journals_without_records": result.silent,
         "inputs": [_input(facts) for facts in result.inputs],
     }
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
 
 
 def _damage(damage: Damage) -> dict[str, object]:
@@ -105,8 +112,14 @@ def _journal(found: CopiesFindings) -> dict[str, object]:
         "undecided": list(found.undecided) if found.undecided else None,
         "damaged": [_damage(damage) for damage in found.damaged],
         "damaged_count": found.damaged_count,
+        "notices": [_damage(notice) for notice in found.notices],
         "recorded_gaps": [_gap(gap) for gap in found.recorded_gaps],
-        "chain": {"seals": found.seals, "signed": found.signed, "broken": found.broken},
+        "chain": {
+            "seals": found.seals,
+            "signed": found.signed,
+            "broken": found.broken,
+            "proven": found.vouched,
+        },
         "segments": {"proven": found.proven, "unproven": _counts(found.unproven), "absent": found.absent},
         "checked_bytes": found.proven_bytes,
         "unsealed_bytes": found.unsealed_bytes,

@@ -79,6 +79,8 @@ def _journal(found: CopiesFindings) -> Iterator[str]:
     holes = [f"hole: {_range(*hole)} is not in these copies" for hole in found.holes]
     yield from _limited(holes, found.holes_count)
     yield from _limited([_gap(gap) for gap in found.recorded_gaps])
+    notices = [f"notice: {n.what} {_range(n.start, n.end)}: {n.detail}: {n.file}" for n in found.notices]
+    yield from _limited(notices)
     if found.starts_inside:
         yield f"begins inside: what was sent before {found.base:,} is not here; --from OFFSET, if it should be"
     if found.undecided:

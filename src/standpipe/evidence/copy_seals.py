@@ -8,14 +8,16 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from standpipe.evidence.damage import Damage
+from standpipe.evidence.journal_facts import IdleSealFacts, JournalFacts, SegmentFacts
 from standpipe.evidence.seal_facts import seal_facts
-from standpipe.evidence.signatures import check_signatures, linked_runs
+from standpipe.journal.layout import SEGMENT_NUMBER
 from standpipe.journal.seal import Seal, is_canonical
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from standpipe.evidence.copy_line import CopiedSeal
-    from standpipe.evidence.journal_facts import SealFacts
-    from standpipe.evidence.signatures import Keys
+    from standpipe.evidence.journal_facts import GapFacts, SealFacts
 
 DELIVERED = "a delivered seal"
 
@@ -53,73 +55,54 @@ def _ordered(value: object, names: tuple[str, ...]) -> object:
     return {name: value[name] for name in names if name in value} | value
 
 
+def place_of(seal: SealFacts) -> tuple[int, int]:
+    """Return a seal's place in the chain: the idle seals at an offset, then that of the segment which begins there."""
+    return seal.base, SEGMENT_NUMBER if seal.idle is None else seal.idle
+
+
 @dataclass(slots=True)
 class JournalSeals:
     """The seals of one journal, those that were given first."""
 
-    given: list[SealFacts] = field(default_factory=list)
+    given: dict[tuple[int, int], SealFacts] = field(default_factory=dict)
     delivered: dict[str, SealFacts] = field(default_factory=dict)  # by digest: a copy of one is the same one
 
     def ordered(self) -> list[SealFacts]:
         """Return one seal for each place, in order: a given one where there are several."""
-        chosen: dict[tuple[int, int, str], SealFacts] = {}
-        given = {(seal.base, seal.end) for seal in self.given if seal.end > seal.base}
-        for seal in self.given:
-            chosen.setdefault((seal.base, seal.end, seal.digest), seal)
+        chosen = dict(self.given)
         for seal in self.delivered.values():
-            if (seal.base, seal.end) not in given:
-                chosen.setdefault((seal.base, seal.end, seal.digest), seal)
-        return _linked(sorted(chosen.values(), key=lambda seal: (seal.base, seal.end)))
+            chosen.setdefault(place_of(seal), seal)
+        return [chosen[place] for place in sorted(chosen)]
+
+    def facts(self, journal: str, recorded: Iterable[GapFacts]) -> JournalFacts:
+        """Return the seals as those of a journal of which nothing else is known."""
+        ordered = self.ordered()
+        return JournalFacts(
+            journal,
+            None,
+            tuple(SegmentFacts(seal.base, seal=seal) for seal in ordered if seal.idle is None),
+            recorded=tuple(recorded),
+            idle_seals=tuple(IdleSealFacts(seal.base, seal.idle, seal) for seal in ordered if seal.idle is not None),
+        )
 
     def damaged(self) -> list[Damage]:
         """Return what is wrong with the seals themselves."""
         found = []
-        given = {(seal.base, seal.end): seal for seal in self.given if seal.end > seal.base}
         seen: dict[tuple[int, int], SealFacts] = {}
         for seal in self.delivered.values():
-            place = (seal.base, seal.end)
-            if place in given and given[place].digest != seal.digest:
-                detail = f"it is not {given[place].file}, which was given"
-                found.append(Damage("seal-altered", seal.file, *place, detail))
-            elif seal.end > seal.base and place in seen:
-                found.append(Damage("seal-conflict", seal.file, *place, f"it differs from {seen[place].file}"))
+            place = place_of(seal)
+            if place in self.given and self.given[place].digest != seal.digest:
+                detail = f"it is not {self.given[place].file}, which was given"
+                found.append(Damage("seal-altered", seal.file, seal.base, seal.end, detail))
+            elif place in seen:
+                detail = f"it differs from {seen[place].file}"
+                found.append(Damage("seal-conflict", seal.file, seal.base, seal.end, detail))
             seen.setdefault(place, seal)
-        return found + self._broken()
-
-    def _broken(self) -> list[Damage]:
-        return [
+        return found + [
             Damage("chain-broken", later.file, later.base, later.end, f"it does not link to {earlier.file}")
             for earlier, later in pairwise(self.ordered())
             if later.previous != earlier.digest and later.base <= earlier.end
         ]
-
-
-def _linked(seals: list[SealFacts]) -> list[SealFacts]:
-    """Put the seals of one place (intervals in which nothing arrived) in the order in which they link."""
-    ordered: list[SealFacts] = []
-    waiting = list(seals)
-    while waiting:
-        place = (waiting[0].base, waiting[0].end)
-        here = [seal for seal in waiting if (seal.base, seal.end) == place]
-        waiting = waiting[len(here) :]
-        by_link = {seal.previous: seal for seal in here}
-        while here:
-            following = by_link.pop(ordered[-1].digest, None) if ordered else None
-            following = following if following in here else here[0]
-            here.remove(following)
-            ordered.append(following)
-    return ordered
-
-
-def judge_signatures(seals: list[SealFacts], keys: Keys | None) -> tuple[list[Damage], int | None]:
-    """Return what is wrong with the signatures, and how many are a trusted key's; None where no key was given."""
-    if keys is None:
-        return [], None
-    found = check_signatures(linked_runs(seals), keys)
-    damages = [
-        Damage(fault.what, fault.seal.file, fault.seal.base, fault.seal.end, fault.detail) for fault in found.faults
-    ]
-    return damages, found.proven
 
 
 class SealCollector:
@@ -133,7 +116,7 @@ class SealCollector:
 
     def give(self, seal: SealFacts) -> None:
         """Take a seal that copies are to be judged by."""
-        self.journals.setdefault(seal.journal_id, JournalSeals()).given.append(seal)
+        self.journals.setdefault(seal.journal_id, JournalSeals()).given.setdefault(place_of(seal), seal)
 
     def take(self, seal: CopiedSeal, place: str) -> None:
         """Take one from a copy. place: which file and line."""

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from standpipe.evidence.copies_check import CopiesFindings, Reference, judge
+from standpipe.evidence.damage import Damage
 from standpipe.evidence.intervals import merge, subtract
-from standpipe.evidence.journal_check import UNKNOWN, Damage
+from standpipe.evidence.journal_check import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +65,7 @@ def raw_findings(
         starts_inside=False,
         seals=len(reference.seals),
         signed=sum(seal.signed for seal in reference.seals),
+        notices=reference.notices,
         vouched=reference.vouched,
         broken=sum(damage.what == "chain-broken" for damage in reference.damaged),
         proven=len(proven),
