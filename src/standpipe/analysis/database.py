@@ -80,7 +80,7 @@ def open_database(
         connection = connect(directory, memory_bytes)
         _create(connection)
         for source in sources:
-            _add_facts(connection, source)
+            add_facts(connection, source)
         _load(connection, sources, directory, _time_condition(since, until), progress)
     except BaseException:
         shutil.rmtree(directory, ignore_errors=True)
@@ -97,10 +97,15 @@ def _source(location: str, since: datetime | None, until: datetime | None, prefi
 
 def _create(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(table_sql(RECORDS_TABLE, COLUMNS))
-    connection.execute(table_sql("incidents", INCIDENT_COLUMNS))
-    connection.execute(table_sql("seals", SEAL_COLUMNS))
+    create_facts(connection)
     connection.execute(f"CREATE VIEW records AS SELECT * FROM {RECORDS_TABLE}")
     connection.execute(requests_sql())
+
+
+def create_facts(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the tables of incidents and seals."""
+    connection.execute(table_sql("incidents", INCIDENT_COLUMNS))
+    connection.execute(table_sql("seals", SEAL_COLUMNS))
 
 
 def _time_condition(since: datetime | None, until: datetime | None) -> str:
@@ -113,7 +118,7 @@ def _time_condition(since: datetime | None, until: datetime | None) -> str:
     return f"(time IS NULL OR ({' AND '.join(conditions)}))" if conditions else "true"
 
 
-def _add_facts(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
+def add_facts(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
     """Add a source's seals and incidents."""
     seals = [
         (
@@ -172,7 +177,8 @@ def _load(
     done = 0
     connection.begin()  # one transaction: small ones go through the write-ahead log first, and cost half as much again
     for stretch, path in load_files(stretches, directory):
-        connection.execute(_load_sql(stretch.node, stretch.journal, path, condition))
+        rows = rows_sql(stretch.node, stretch.journal, path)
+        connection.execute(f"INSERT INTO {RECORDS_TABLE} {rows} WHERE {condition}")
         os.unlink(path)
         done += stretch.bytes
         if progress is not None:
@@ -180,14 +186,12 @@ def _load(
     connection.commit()
 
 
-def _load_sql(node: str, journal: str, path: str, condition: str) -> str:
+def rows_sql(node: str, journal: str, path: str) -> str:
+    """Return the SELECT that reads a file of rows as `records` has them; a WHERE may follow."""
     reader = (
         f"read_json({literal(path)}, format = 'newline_delimited', columns = {columns_sql(ROW_COLUMNS)}, "
         f"maximum_object_size = {OBJECT_BYTES_MAX})"
     )
     place = f"{literal(node)} AS node, {literal(journal)} AS journal"
     time = f"try_cast(time_text AS {TIME_COLUMN[1]}) AS time"
-    return (
-        f"INSERT INTO {RECORDS_TABLE} SELECT {names_sql()} FROM (SELECT {place}, {time}, * FROM {reader}) "
-        f"WHERE {condition}"
-    )
+    return f"SELECT {names_sql()} FROM (SELECT {place}, {time}, * FROM {reader})"

@@ -8,12 +8,12 @@ The last line of a live journal, which has not ended yet, is not a record yet.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 import msgspec
 
 from standpipe.config_file import load_config
-from standpipe.delivery.edges import parse_time, record_start, records_between
+from standpipe.delivery.edges import parse_time, record_end, records_between
 from standpipe.errors import JournalError, StandpipeError
 from standpipe.journal import identity, incidents
 from standpipe.journal.layout import SEAL_SUFFIX, Layout
@@ -21,11 +21,25 @@ from standpipe.journal.reader import JournalReader
 from standpipe.journal.seal import SEAL_BYTES_MAX, Seal, parse_seal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from standpipe.journal.segments import Segment
     from standpipe.records.framing import Record
+
+
+class HasRange(Protocol):
+    """A segment, in a journal or in an archive."""
+
+    @property
+    def base(self) -> int:
+        """Its first address."""
+
+    @property
+    def end(self) -> int:
+        """The address after its last one."""
+
+
+AnySegment = TypeVar("AnySegment", bound=HasRange)
 
 STRETCH_BYTES = 32 << 20  # raw bytes: half a second's work, so that workers end together and progress is smooth
 SLACK_SECONDS = 60.0
@@ -46,6 +60,8 @@ class Stretch(msgspec.Struct, frozen=True):
     end: int
     prefix: str = ""
     """Vault's `prefix` option, in front of each record."""
+    base: int = 0
+    """Where its first segment begins: names the stretch, also when retention has removed what is before it."""
 
     @property
     def bytes(self) -> int:
@@ -69,11 +85,17 @@ def is_journal(location: str) -> bool:
 
 
 def journal_source(
-    location: str, *, since: datetime | None = None, until: datetime | None = None, prefix: str | None = None
+    location: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    prefix: str | None = None,
+    stretch_bytes: int = STRETCH_BYTES,
 ) -> Source:
     """Look at a journal. since, until: leave out segments that their seals place outside of [since, until).
 
-    prefix: Vault's, where None that of the config that ship accepted last. Raises JournalError, OSError.
+    prefix: Vault's, where None that of the config that ship accepted last. stretch_bytes: segments are put together
+    until they have so many; 0 makes each a stretch of its own. Raises JournalError, OSError.
     """
     layout = Layout(os.path.abspath(location))
     who = identity.read(layout)
@@ -83,10 +105,23 @@ def journal_source(
     outside = {seal.base for seal in seals if seal.end > seal.base and _is_outside(seal, since, until)}
     reader = JournalReader(layout)
     try:
-        ranges = list(_ranges(reader, outside))
+        kept = [segment for segment in reader.segments if segment.has_data and segment.base not in outside]
+        end = reader.end
+        stretches = [
+            Stretch(
+                "journal",
+                layout.root,
+                who.node,
+                who.journal_id,
+                record_end(reader, group[0].base, end),
+                group[-1].end,
+                prefix,
+                group[0].base,
+            )
+            for group in grouped(kept, stretch_bytes)
+        ]
     finally:
         reader.close()
-    stretches = [Stretch("journal", layout.root, who.node, who.journal_id, *range_, prefix) for range_ in ranges]
     return Source(who.node, who.journal_id, stretches, seals, incidents.read(layout.incidents))
 
 
@@ -125,28 +160,16 @@ def _is_outside(seal: Seal, since: datetime | None, until: datetime | None) -> b
     return until is not None and first is not None and (first - until).total_seconds() > SLACK_SECONDS
 
 
-def _ranges(reader: JournalReader, outside: set[int]) -> Iterator[tuple[int, int]]:
-    """Yield ranges of about STRETCH_BYTES that begin where a record begins, without the segments outside."""
-    start = end = None
-    for segment in reader.segments:
-        if not segment.has_data:
-            continue
-        if start is not None and end is not None:
-            enough = segment.base > end or segment.base in outside or end - start >= STRETCH_BYTES
-            if enough and _may_cut(reader, segment, end):
-                yield start, end
-                start = None
-        if start is None and segment.base not in outside:
-            start = record_start(reader, segment.base, reader.base)
-        if start is not None:
-            end = segment.end
-    if start is not None and end is not None:
-        yield start, end
-
-
-def _may_cut(reader: JournalReader, segment: Segment, end: int) -> bool:
-    """Tell whether a record begins at a segment's base; end: that of the segment before it."""
-    return segment.base > end or reader.read(segment.base - 1, 1) in (b"\n", b"")
+def grouped(segments: Iterable[AnySegment], stretch_bytes: int) -> Iterator[list[AnySegment]]:
+    """Yield runs of segments that follow on without a gap, closed as soon as they have so many bytes."""
+    group: list[AnySegment] = []
+    for segment in segments:
+        if group and (segment.base != group[-1].end or group[-1].end - group[0].base >= stretch_bytes):
+            yield group
+            group = []
+        group.append(segment)
+    if group:
+        yield group
 
 
 def records_of(stretch: Stretch) -> Iterator[Record]:

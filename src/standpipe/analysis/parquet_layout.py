@@ -1,0 +1,67 @@
+"""Where an export's files stand, so that DuckDB, Spark, Trino, ClickHouse and BigQuery find partitions by name. Pure.
+
+::
+
+    records/date=<YYYY-MM-DD>/node=<node>/<journal id>-<base>.parquet
+    incidents/node=<node>/<journal id>.parquet
+    seals/node=<node>/<journal id>.parquet
+
+base: the first journal offset of the segment, 20 digits. A segment never changes once it is sealed, so an export that
+is done again writes the same files, and one that goes on replaces those of the segment that was open. date is the UTC
+date of the records inside; records without a time are beside the first ones of their segment that have one. node is
+percent-encoded as in a URL. The columns node and date are in the path only, as is usual (Hive's partitions).
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from standpipe.analysis.rows import COLUMNS
+from standpipe.analysis.views import INCIDENT_COLUMNS, SEAL_COLUMNS, columns_sql, literal, names_sql
+from standpipe.journal.layout import OFFSET_DIGITS
+
+RECORDS, INCIDENTS, SEALS = TABLES = ("records", "incidents", "seals")
+SUFFIX = ".parquet"
+NO_DATE = "1970-01-01"  # of a segment in which no record has a time
+COMPRESSION = "zstd"  # half of snappy's size; all five engines read it
+
+_COLUMNS = {RECORDS: COLUMNS, INCIDENTS: INCIDENT_COLUMNS, SEALS: SEAL_COLUMNS}
+
+
+def records_key(date: str, node: str, journal: str, base: int) -> str:
+    """Return the name of a file of records, below the export's place."""
+    return f"{RECORDS}/date={date}/node={quote(node, safe='')}/{journal}-{base:0{OFFSET_DIGITS}d}{SUFFIX}"
+
+
+def facts_key(table: str, node: str, journal: str) -> str:
+    """Return the name of the file of a journal's incidents or seals."""
+    return f"{table}/node={quote(node, safe='')}/{journal}{SUFFIX}"
+
+
+def stored_names(table: str) -> str:
+    """Return the columns that are inside the files of a table, for a SELECT."""
+    return names_sql(tuple((name, type_) for name, type_ in _COLUMNS[table] if name != "node"))
+
+
+def read_sql(table: str, directories: list[str]) -> str:
+    """Return the SELECT that reads a table from exports; those without a file of it give no rows.
+
+    directories: those in which at least one file of the table is.
+    """
+    columns = _COLUMNS[table]
+    if not directories:
+        nothing = ", ".join(f"CAST(NULL AS {type_}) AS {quoted_name(name)}" for name, type_ in columns)
+        return f"SELECT {nothing} WHERE false"
+    depth = "*/*" if table == RECORDS else "*"
+    globs = ", ".join(literal(f"{directory}/{table}/{depth}/*{SUFFIX}") for directory in directories)
+    partitions = (("date", "DATE"), ("node", "VARCHAR")) if table == RECORDS else (("node", "VARCHAR"),)
+    reader = (
+        f"read_parquet([{globs}], hive_partitioning = true, hive_types = {columns_sql(partitions)}, "
+        "union_by_name = true)"
+    )
+    return f"SELECT {names_sql(columns)} FROM {reader}"
+
+
+def quoted_name(name: str) -> str:
+    """Return a column's name as SQL writes it."""
+    return f'"{name}"'
