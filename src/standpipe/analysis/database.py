@@ -11,11 +11,16 @@ import os
 import shutil
 import tempfile
 import weakref
+from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING
 
+from standpipe.analysis.coverage import Coverage
 from standpipe.analysis.loading import load_files
+from standpipe.analysis.locations import Wanted, sources_at
+from standpipe.analysis.parquet_layout import INCIDENTS, RECORDS, SEALS, ranges_sql, read_sql
+from standpipe.analysis.parquet_place import StorePlace, is_export, open_place
 from standpipe.analysis.rows import COLUMNS, ROW_COLUMNS, TIME_COLUMN
-from standpipe.analysis.sources import Source, is_journal, journal_source
 from standpipe.analysis.views import (
     INCIDENT_COLUMNS,
     RECORDS_TABLE,
@@ -23,7 +28,7 @@ from standpipe.analysis.views import (
     columns_sql,
     literal,
     names_sql,
-    requests_sql,
+    requests_statements,
     table_sql,
 )
 from standpipe.errors import StandpipeError, UsageError
@@ -34,11 +39,22 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from standpipe.analysis.sources import Source
+    from standpipe.archive.location import ArchiveOptions
+
     Progress = Callable[[int, int], None]  # raw bytes read so far, and in all
 
 MEMORY_BYTES = 1 << 30  # of the database; the workers that read take some 60 MB each besides
 OBJECT_BYTES_MAX = 16 << 20  # of one JSON line; load_worker.LINE_BYTES_MAX is less
 HINT = "Run: pip install 'standpipe[query]'"
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the database may take: memory in bytes, and the directory for its file (None: the system's for such)."""
+
+    memory_bytes: int = MEMORY_BYTES
+    spill_directory: str | None = None
 
 
 def connect(directory: str, memory_bytes: int = MEMORY_BYTES) -> duckdb.DuckDBPyConnection:
@@ -64,24 +80,30 @@ def open_database(
     since: datetime | None = None,
     until: datetime | None = None,
     progress: Progress | None = None,
+    parquet: Sequence[str] = (),
     prefix: str | None = None,
-    spill_directory: str | None = None,
-    memory_bytes: int = MEMORY_BYTES,
+    archive: ArchiveOptions | None = None,
+    room: Room | None = None,
 ) -> duckdb.DuckDBPyConnection:
-    """Return a database with `records`, `requests`, `incidents` and `seals` of the journals at some locations.
+    """Return a database with `records`, `requests`, `incidents` and `seals` of journals, archives and exports.
 
-    since, until: only records whose time is in [since, until), those without a time from segments that reach into it,
-    and incidents likewise. prefix: Vault's, where the journal does not know. Close the connection, or forget it, and
-    its files are deleted. Raises UsageError for a location that is nothing of ours, JournalError, OSError.
+    locations: directories and URLs of journals, archives and exports; parquet: exports only, and URLs of such. since,
+    until: only records whose time is in [since, until), those without a time from segments that reach into it, and
+    incidents likewise. prefix: Vault's, where the journal does not know. Close the connection, or forget it, and its
+    files are deleted. Raises UsageError for a location that is nothing of ours, JournalError, ArchiveError, OSError.
     """
-    directory = tempfile.mkdtemp(prefix="standpipe-", dir=spill_directory)
+    room = room or Room()
+    directory = tempfile.mkdtemp(prefix="standpipe-", dir=room.spill_directory)
     try:
-        sources = [_source(location, since, until, prefix) for location in locations]
-        connection = connect(directory, memory_bytes)
-        _create(connection)
-        for source in sources:
-            add_facts(connection, source)
-        _load(connection, sources, directory, _time_condition(since, until), progress)
+        connection = connect(directory, room.memory_bytes)
+        exports = [*parquet, *(location for location in locations if is_export(location))]
+        others = [location for location in locations if not is_export(location)]
+        exported = [_local(export, f"{directory}/export-{n}", since, until) for n, export in enumerate(exports)]
+        condition = _time_condition(since, until)
+        _create(connection, exported, condition)
+        sources = sources_at(others, Wanted(since, until, prefix, archive), _covered(connection, exported))
+        _load(connection, sources, directory, condition, progress)
+        _add_all_facts(connection, sources, exported, condition)
     except BaseException:
         shutil.rmtree(directory, ignore_errors=True)
         raise
@@ -89,17 +111,57 @@ def open_database(
     return connection
 
 
-def _source(location: str, since: datetime | None, until: datetime | None, prefix: str | None) -> Source:
-    if is_journal(location):
-        return journal_source(location, since=since, until=until, prefix=prefix)
-    raise UsageError(f"{location} is no journal", "Name a directory that has a journal.json")
+def _local(export: str, copy: str, since: datetime | None, until: datetime | None) -> str:
+    """Return an export's directory; of one in an object store that of a copy. Raises UsageError, StandpipeError."""
+    place = open_place(export)
+    local = os.path.abspath(export)
+    if isinstance(place, StorePlace):
+        local = copy
+        place.fetch_all(copy, _date(since, "0001-01-01"), _date(until, "9999-12-31"))
+    if not is_export(local):
+        raise UsageError(f"{export} holds no export", "Name what `standpipe export --parquet` wrote")
+    return local
 
 
-def _create(connection: duckdb.DuckDBPyConnection) -> None:
+def _date(moment: datetime | None, otherwise: str) -> str:
+    return otherwise if moment is None else moment.astimezone(UTC).date().isoformat()
+
+
+def _having(table: str, exported: list[str]) -> list[str]:
+    """Return the exports in which there is a file of the table."""
+    return [directory for directory in exported if os.path.isdir(f"{directory}/{table}")]
+
+
+def _covered(connection: duckdb.DuckDBPyConnection, exported: list[str]) -> Coverage:
+    """Return what exports hold: it is not read from a journal or an archive as well."""
+    covered = Coverage()
+    exports = _having(RECORDS, exported)
+    for journal, start, end in connection.execute(ranges_sql(exports)).fetchall() if exports else ():
+        covered.add(journal, start, end)
+    return covered
+
+
+def _create(connection: duckdb.DuckDBPyConnection, exported: list[str], condition: str) -> None:
     connection.execute(table_sql(RECORDS_TABLE, COLUMNS))
     create_facts(connection)
-    connection.execute(f"CREATE VIEW records AS SELECT * FROM {RECORDS_TABLE}")
-    connection.execute(requests_sql())
+    exports = _having(RECORDS, exported)
+    also = f" UNION ALL {read_sql(RECORDS, exports)} WHERE {condition}" if exports else ""
+    connection.execute(f"CREATE VIEW records AS SELECT * FROM {RECORDS_TABLE}{also}")
+    for statement in requests_statements():
+        connection.execute(statement)
+
+
+def _add_all_facts(
+    connection: duckdb.DuckDBPyConnection, sources: Sequence[Source], exported: list[str], condition: str
+) -> None:
+    """Fill the tables of incidents and seals; what several places tell is there once."""
+    for source in sources:
+        add_facts(connection, source)
+    for table in (INCIDENTS, SEALS):
+        exports = _having(table, exported)
+        also = f" UNION {read_sql(table, exports)}" if exports else ""
+        connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT DISTINCT * FROM (SELECT * FROM {table}{also})")
+    connection.execute(f"DELETE FROM {INCIDENTS} WHERE NOT {condition}")
 
 
 def create_facts(connection: duckdb.DuckDBPyConnection) -> None:

@@ -13,7 +13,7 @@ import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from standpipe.analysis.database import add_facts, connect, create_facts, rows_sql
+from standpipe.analysis.database import Room, add_facts, connect, create_facts, rows_sql
 from standpipe.analysis.loading import load_files
 from standpipe.analysis.parquet_layout import (
     COMPRESSION,
@@ -46,13 +46,14 @@ class Exported:
 
 
 def export(
-    sources: Sequence[Source], place: ParquetPlace, *, progress: Progress | None = None, memory_bytes: int
+    sources: Sequence[Source], place: ParquetPlace, *, progress: Progress | None = None, room: Room | None = None
 ) -> Exported:
     """Write all of the sources' stretches, seals and incidents. Raises JournalError, StandpipeError, OSError."""
-    directory = tempfile.mkdtemp(prefix="standpipe-")
+    room = room or Room()
+    directory = tempfile.mkdtemp(prefix="standpipe-", dir=room.spill_directory)
     done = Exported()
     try:
-        connection = connect(directory, memory_bytes)
+        connection = connect(directory, room.memory_bytes)
         stretches = [stretch for source in sources for stretch in source.stretches]
         total = sum(stretch.bytes for stretch in stretches)
         read = 0

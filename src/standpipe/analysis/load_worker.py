@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from standpipe.analysis.reading import records_of
 from standpipe.analysis.rows import cut_row, row_of
-from standpipe.analysis.sources import Stretch, records_of
+from standpipe.analysis.sources import Stretch
 from standpipe.errors import StandpipeError
 
 if TYPE_CHECKING:

@@ -44,17 +44,10 @@ def stored_names(table: str) -> str:
 
 
 def read_sql(table: str, directories: list[str]) -> str:
-    """Return the SELECT that reads a table from exports; those without a file of it give no rows.
-
-    directories: those in which at least one file of the table is.
-    """
+    """Return the SELECT that reads a table from exports; in each directory must be at least one file of it."""
     columns = _COLUMNS[table]
-    if not directories:
-        nothing = ", ".join(f"CAST(NULL AS {type_}) AS {quoted_name(name)}" for name, type_ in columns)
-        return f"SELECT {nothing} WHERE false"
-    depth = "*/*" if table == RECORDS else "*"
-    globs = ", ".join(literal(f"{directory}/{table}/{depth}/*{SUFFIX}") for directory in directories)
     partitions = (("date", "DATE"), ("node", "VARCHAR")) if table == RECORDS else (("node", "VARCHAR"),)
+    globs = _globs(table, directories)
     reader = (
         f"read_parquet([{globs}], hive_partitioning = true, hive_types = {columns_sql(partitions)}, "
         "union_by_name = true)"
@@ -62,6 +55,15 @@ def read_sql(table: str, directories: list[str]) -> str:
     return f"SELECT {names_sql(columns)} FROM {reader}"
 
 
-def quoted_name(name: str) -> str:
-    """Return a column's name as SQL writes it."""
-    return f'"{name}"'
+def ranges_sql(directories: list[str]) -> str:
+    """Return the SELECT of what exports hold of each segment: journal, first offset, end of the last record."""
+    return (
+        f'SELECT journal, min("offset"), max("offset" + "length") '
+        f"FROM read_parquet([{_globs(RECORDS, directories)}], filename = true, hive_partitioning = false) "
+        f"GROUP BY journal, regexp_extract(filename, '[0-9]+[.]parquet$')"
+    )
+
+
+def _globs(table: str, directories: list[str]) -> str:
+    depth = "*/*" if table == RECORDS else "*"
+    return ", ".join(literal(f"{directory}/{table}/{depth}/*{SUFFIX}") for directory in directories)

@@ -8,7 +8,7 @@ import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from standpipe.analysis.parquet_layout import RECORDS, SUFFIX, TABLES
+from standpipe.analysis.parquet_layout import NO_DATE, RECORDS, SUFFIX, TABLES
 from standpipe.errors import StandpipeError, UsageError
 
 if TYPE_CHECKING:
@@ -145,14 +145,14 @@ class StorePlace:
             raise self._failure("read", key, error) from error
         return True
 
-    def fetch_all(self, directory: str, dates: tuple[str, str]) -> None:
-        """Copy the export to a directory; of the records those of dates[0] <= date <= dates[1].
+    def fetch_all(self, directory: str, first_date: str, last_date: str) -> None:
+        """Copy the export to a directory; of the records those of these dates, and those without any.
 
         The database reads object stores with an extension only, which it would have to download.
         """
         for key in self._keys():
-            date = key.partition("date=")[2][: len(dates[0])]
-            if key.startswith(RECORDS) and not dates[0] <= date <= dates[1]:
+            date = key.partition("date=")[2].partition("/")[0]
+            if key.startswith(RECORDS) and date != NO_DATE and not first_date <= date <= last_date:
                 continue
             path = f"{directory}/{key}"
             os.makedirs(os.path.dirname(path), DIRECTORY_MODE, exist_ok=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 import msgspec
 
+from standpipe.archive.location import ArchiveOptions
 from standpipe.config_file import load_config
 from standpipe.delivery.edges import parse_time, record_end, records_between
 from standpipe.errors import JournalError, StandpipeError
@@ -47,12 +48,20 @@ SLACK_SECONDS = 60.0
 first and last time may be from its earliest and latest."""
 
 
+class Part(msgspec.Struct, frozen=True):
+    """One object of an archive: a segment's addresses and its key."""
+
+    base: int
+    end: int
+    key: str
+
+
 class Stretch(msgspec.Struct, frozen=True):
     """The records that begin in [start, end) of one journal. Goes to a worker as JSON."""
 
-    kind: Literal["journal"]
+    kind: Literal["journal", "archive"]
     location: str
-    """The journal's directory."""
+    """The journal's directory, or the archive's location."""
     node: str
     journal: str
     """The journal's id."""
@@ -62,6 +71,14 @@ class Stretch(msgspec.Struct, frozen=True):
     """Vault's `prefix` option, in front of each record."""
     base: int = 0
     """Where its first segment begins: names the stretch, also when retention has removed what is before it."""
+    before: Part | None = None
+    """Archive: the segment that ends where the first one begins."""
+    parts: tuple[Part, ...] = ()
+    """Archive: the segments, in order."""
+    after: tuple[Part, ...] = ()
+    """Archive: some that follow on, for a record that is cut in two by a segment's end."""
+    options: ArchiveOptions | None = None
+    """Archive: how to reach it."""
 
     @property
     def bytes(self) -> int:
@@ -102,7 +119,7 @@ def journal_source(
     if prefix is None:
         prefix = accepted_prefix(layout)
     seals = read_seals(layout)
-    outside = {seal.base for seal in seals if seal.end > seal.base and _is_outside(seal, since, until)}
+    outside = {seal.base for seal in seals if seal.end > seal.base and is_outside(seal, since, until)}
     reader = JournalReader(layout)
     try:
         kept = [segment for segment in reader.segments if segment.has_data and segment.base not in outside]
@@ -153,7 +170,8 @@ def read_seals(layout: Layout) -> list[Seal]:
     return sorted(found, key=lambda seal: (seal.base, seal.end))
 
 
-def _is_outside(seal: Seal, since: datetime | None, until: datetime | None) -> bool:
+def is_outside(seal: Seal, since: datetime | None, until: datetime | None) -> bool:
+    """Tell whether no record of a segment can be in [since, until), by what its seal says."""
     first, last = parse_time(seal.first_time), parse_time(seal.last_time)
     if since is not None and last is not None and (since - last).total_seconds() > SLACK_SECONDS:
         return True
@@ -172,8 +190,8 @@ def grouped(segments: Iterable[AnySegment], stretch_bytes: int) -> Iterator[list
         yield group
 
 
-def records_of(stretch: Stretch) -> Iterator[Record]:
-    """Yield a stretch's records, in order. Raises JournalError where bytes are damaged, OSError."""
+def journal_records(stretch: Stretch) -> Iterator[Record]:
+    """Yield the records of a stretch of a journal, in order. Raises JournalError where bytes are damaged, OSError."""
     reader = JournalReader(Layout(stretch.location))
     try:
         yield from records_between(reader, stretch.start, stretch.end, stretch.prefix.encode())

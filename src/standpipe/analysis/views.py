@@ -88,8 +88,23 @@ def names_sql(columns: tuple[tuple[str, str], ...] = COLUMNS) -> str:
     return ", ".join(quoted(name) for name, _ in columns)
 
 
-def requests_sql() -> str:
-    """Return the view `requests`: one row for each request.id of a node, and one for each half without an id.
+REQUESTS_MACROS = {
+    "requests_on(pattern)": "path GLOB pattern",
+    "requests_by(who)": "(display_name GLOB who OR entity_id GLOB who OR client_id GLOB who)",
+    "requests_with_policy(policy)": "list_contains(policies, policy)",
+}
+"""Table macros: the requests whose records meet a condition, many times faster than `requests` with a WHERE, because
+only those are put together. The condition must hold for both halves alike."""
+
+
+def requests_statements() -> list[str]:
+    """Return the statements that create the view `requests` and its macros."""
+    macros = [f"CREATE MACRO {head} AS TABLE {_requests(where)}" for head, where in REQUESTS_MACROS.items()]
+    return [f"CREATE VIEW requests AS {_requests('true')}", *macros]
+
+
+def _requests(where: str) -> str:
+    """Return the SELECT: one row for each request.id of a node, and one for each half without an id.
 
     One pass that groups, not a join: a query that asks for few columns then costs little, whatever the others are. What
     both halves say is taken from the first half that says it. Where several devices or a stored request that Vault
@@ -97,7 +112,7 @@ def requests_sql() -> str:
     """
     shared = ",\n  ".join(f"{_first(name)} AS {name}" for name in _SHARED)
     response = ",\n  ".join(f"any_value({name}) AS {name}" for name in _RESPONSE_ONLY)
-    return f"""CREATE VIEW requests AS SELECT
+    return f"""SELECT
   node,
   min(journal) AS journal,
   min("offset") AS "offset",
@@ -124,7 +139,7 @@ FROM (
     CASE WHEN {IS_REQUEST} THEN time END AS asked,
     CASE WHEN {IS_RESPONSE} THEN time END AS answered
   FROM records
-  WHERE {IS_REQUEST} OR {IS_RESPONSE}
+  WHERE ({IS_REQUEST} OR {IS_RESPONSE}) AND {where}
 )
 GROUP BY node, half_id"""
 

@@ -4,7 +4,7 @@ SELECT mount_point, response_auth_display_name AS display_name, count(*) AS logi
   count(*) FILTER (outcome <> 'ok') AS not_ok, count(DISTINCT remote_address) AS addresses, min(time) AS first_time,
   max(time) AS last_time, round(avg(response_auth_token_ttl)) AS mean_ttl_seconds,
   round((epoch(max(time)) - epoch(min(time))) / greatest(1, count(*) - 1), 1) AS mean_seconds_between
-FROM requests
-WHERE mount_type = 'kubernetes' AND path LIKE '%/login'
+FROM requests_on('auth/*/login')
+WHERE mount_type = 'kubernetes'
 GROUP BY ALL
 ORDER BY logins DESC, mount_point, display_name

@@ -3,8 +3,7 @@
 -- param client text: Display name, entity id or client id; a pattern such as kubernetes-* too
 SELECT path, mount_point, namespace_path, count(*) AS reads, count(*) FILTER (outcome <> 'ok') AS not_ok,
   min(time) AS first_time, max(time) AS last_time
-FROM requests
+FROM requests_by($client)
 WHERE operation = 'read' AND path NOT LIKE 'sys/%' AND path NOT LIKE 'auth/%'
-  AND (display_name GLOB $client OR entity_id GLOB $client OR client_id GLOB $client)
 GROUP BY ALL
 ORDER BY reads DESC, path

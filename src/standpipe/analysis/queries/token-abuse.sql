@@ -4,7 +4,7 @@
 SELECT accessor, any_value(display_name) AS display_name, any_value(entity_id) AS entity_id, count(*) AS lookups,
   min(time) AS first_time, max(time) AS last_time,
   round(count(*) / greatest(1, (epoch(max(time)) - epoch(min(time))) / 60), 2) AS lookups_a_minute
-FROM requests
+FROM requests_on('auth/token/lookup*')
 WHERE path IN ('auth/token/lookup', 'auth/token/lookup-self', 'auth/token/lookup-accessor')
 GROUP BY accessor
 HAVING count(*) >= $at_least
