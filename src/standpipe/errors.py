@@ -53,3 +53,7 @@ class SinkError(StandpipeError):
 
 class ArchiveError(StandpipeError):
     """An archive of segments cannot be listed or read."""
+
+
+class ServerError(StandpipeError):
+    """Vault's or OpenBao's API cannot be used."""

@@ -57,7 +57,7 @@ SLOW_STYLE: Final[dict[str, object]] = {"fg": "yellow", "bold": True}
 
 def date_of(exchange: Exchange) -> str:
     """Return the day of a request in UTC, ``2026-11-23``; empty where it has no time."""
-    return _utc(exchange.first.time)[:DATE_LENGTH]
+    return utc_of(exchange.first.time)[:DATE_LENGTH]
 
 
 def as_line(exchange: Exchange, paint: Paint, *, with_date: bool, narrow: bool = False) -> str:
@@ -66,7 +66,7 @@ def as_line(exchange: Exchange, paint: Paint, *, with_date: bool, narrow: bool =
     with_date: the whole time, as a file wants it; else the clock alone. narrow: columns with less room; nothing is cut.
     """
     half, outcome = exchange.half, exchange.outcome
-    time = _utc(exchange.first.time)
+    time = utc_of(exchange.first.time)
     clock = (time if with_date else time[DATE_LENGTH + 1 :]) or "-"
     columns = [
         paint(clock.ljust(CLOCK_END if with_date else CLOCK_END - DATE_LENGTH - 1), **DIM),
@@ -74,7 +74,7 @@ def as_line(exchange: Exchange, paint: Paint, *, with_date: bool, narrow: bool =
         _duration(exchange, paint),
         paint((half.operation or "-").ljust(OPERATION_WIDTH), **OPERATION_STYLES.get(half.operation, {})),
         paint((half.namespace_path + half.path or "-").ljust(PATH_WIDTH_NARROW if narrow else PATH_WIDTH)),
-        _who(exchange, paint, WHO_WIDTH_NARROW if narrow else WHO_WIDTH),
+        who_of(half, paint, WHO_WIDTH_NARROW if narrow else WHO_WIDTH),
     ]
     address = half.remote_address or "-"
     error = short_error(exchange.error) or (HASHED_ERROR if outcome == ERROR else "")
@@ -82,7 +82,7 @@ def as_line(exchange: Exchange, paint: Paint, *, with_date: bool, narrow: bool =
     return "  ".join(columns)
 
 
-def _utc(time: str) -> str:
+def utc_of(time: str) -> str:
     """Return a record's time as ``2026-11-23 18:17:37.053`` in UTC; what is no time as it is."""
     try:
         moment = datetime.fromisoformat(time)
@@ -107,10 +107,9 @@ def duration_text(milliseconds: float) -> str:
     return f"{milliseconds:.2f} ms" if abs(milliseconds) < 10 else f"{milliseconds:.1f} ms"  # noqa: PLR2004 - 3 digits
 
 
-def _who(exchange: Exchange, paint: Paint, width: int) -> str:
+def who_of(half: Half, paint: Paint, width: int) -> str:
     """Return display name, the entity's first digits, and policies, in one column."""
-    half = exchange.half
-    name = _name(half)
+    name = name_of(half)
     more = []
     if half.entity_id:
         more.append(half.entity_id[:ENTITY_SHOWN])
@@ -124,7 +123,7 @@ def _who(exchange: Exchange, paint: Paint, width: int) -> str:
     return paint(name, **(ROOT_STYLE if is_root else {"bold": True})) + paint(rest, **DIM) + blanks
 
 
-def _name(half: Half) -> str:
+def name_of(half: Half) -> str:
     """Return who it is: a login has no name before its response, which is about the token that it gave out."""
     return half.display_name or half.login_name or "-"
 
@@ -156,7 +155,7 @@ def as_object(exchange: Exchange) -> dict[str, object]:
         "mount_point": half.mount_point or None,
         "mount_type": half.mount_type or None,
         "client_id": half.client_id or None,
-        "display_name": _name(half) if _name(half) != "-" else None,
+        "display_name": name_of(half) if name_of(half) != "-" else None,
         "entity_id": half.entity_id or None,
         "policies": list(half.policies),
         "is_root": ROOT_POLICY in half.policies,

@@ -63,6 +63,7 @@ COMMANDS: dict[str, Entry] = {
     "tail": Entry("standpipe.cli.tail:command", "Show requests as they go by, one readable line each."),
     "query": Entry("standpipe.cli.query:command", "Ask journals, archives and exports in SQL."),
     "export": Entry("standpipe.cli.export:command", "Write the records to Parquet files, for larger engines."),
+    "whois": Entry("standpipe.cli.whois:command", "Find the records of a value that the log shows only as an HMAC."),
     "rotate": Entry("standpipe.cli.rotate:command", "Rotate a live audit.log without loss, beside another shipper."),
     "check": Entry("standpipe.cli.check:command", "Tell what will not work, before it does not."),
     "demo": Entry("standpipe.cli.demo:command", "Show it all on a real server, in half a minute."),

@@ -16,6 +16,7 @@ from standpipe.analysis.tail_filter import Wish
 from standpipe.analysis.tail_line import WIDE_COLUMNS, as_line, as_object, date_of
 from standpipe.analysis.tail_notice import notice_as_object, notice_as_text
 from standpipe.analysis.tail_pairs import Exchange
+from standpipe.cli.verify_progress import TerminalProgress
 from standpipe.delivery.edges import parse_time
 from standpipe.journal.layout import DEFAULT_JOURNAL, Layout
 from standpipe.observe.log import Log, escape_control
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 
 STDIN = 0
 NANOSECONDS = 10**9
-PROGRESS_AFTER_SECONDS = 2.0  # shorter waits need no words
-PROGRESS_EVERY_SECONDS = 0.5
-ERASE_LINE = "\r\x1b[K"  # ECMA-48: erase in line
 
 EPILOG = """\b
 Examples:
@@ -80,15 +78,13 @@ class Screen:
         self._is_narrow = self._is_terminal and shutil.get_terminal_size().columns < WIDE_COLUMNS
         self._date = ""
         self.foreign = 0
-        self._progress_wanted = sys.stderr.isatty()
-        self._progress_at = time.monotonic() + PROGRESS_AFTER_SECONDS
-        self._progress_shown = False
+        self.progress = TerminalProgress("reading")
 
     def show(self, items: Iterable[Shown]) -> None:
         """Write lines, and let them go out."""
         lines = [line for item in items for line in self._lines(item)]
         if lines:
-            self.end_progress()
+            self.progress.close()
             sys.stdout.write("\n".join(lines) + "\n")
             sys.stdout.flush()
 
@@ -106,19 +102,6 @@ class Screen:
         if self._json:
             return [json.dumps(notice_as_object(item))]
         return [self._paint(notice_as_text(item), fg="magenta", bold=True)]
-
-    def progress(self, done: int, total: int) -> None:
-        """Say how far we are in what was there at the start, once it takes longer than a moment."""
-        if self._progress_wanted and time.monotonic() >= self._progress_at:
-            self._progress_at = time.monotonic() + PROGRESS_EVERY_SECONDS
-            self._progress_shown = True
-            click.echo(f"{ERASE_LINE}reading: {done * 100 // max(total, 1)} %", err=True, nl=False)
-
-    def end_progress(self) -> None:
-        """Take the line away."""
-        if self._progress_shown:
-            self._progress_shown = False
-            click.echo(ERASE_LINE, err=True, nl=False)
 
 
 @click.command("tail", epilog=EPILOG)
@@ -160,6 +143,6 @@ def command(  # noqa: PLR0913 - one for each option
         else:
             tail_stream(STDIN, settings, screen.show)
     finally:
-        screen.end_progress()
+        screen.progress.close()
     if screen.foreign:
         Log("tail").warning("some lines are no audit records; they were passed over", lines=screen.foreign)
