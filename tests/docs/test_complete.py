@@ -17,6 +17,8 @@ from standpipe.delivery.deadletter import format_letter
 from standpipe.demo.result import PhaseResult, Result
 from standpipe.evidence.damage import Damage
 from standpipe.evidence.journal_check import Findings
+from standpipe.evidence.pairing import PairingFindings, UnpairedHalf
+from standpipe.evidence.record_pass import RawRecord, RecordFindings
 from standpipe.evidence.recorded_gaps import RecordedGap
 from standpipe.evidence.verdict_text import as_json as verify_as_json
 from standpipe.journal.checks import Limits, journal_checks
@@ -53,7 +55,7 @@ EXIT_PAGE = DOCS / "exit-status.md"
 
 ANY_COMMAND = {"130", "141"}  # Ctrl-C, and a reader of stdout that left: said once, above the commands
 KEYS_OF_ANY_MESSAGE = {"dropped_messages", "traceback"}  # put in by the log itself and by the fatal hook
-NAMED_BY_PEOPLE = {"sinks": "<name>", "incidents": "<kind>", "processes": "<role>"}
+NAMED_BY_PEOPLE = {"sinks": "<name>", "incidents": "<kind>", "processes": "<role>", "unpaired.explained": "<rule>"}
 
 SEAL = Seal("j", 0, 1, 1, "0" * 64, None, None, None, "2024-05-06T07:08:09.000Z", (Gap("dropped", 0, 1, None),))
 FINDINGS = Findings(
@@ -75,6 +77,18 @@ FINDINGS = Findings(
     last_time=None,
     repeated=0,
     dead_letters=0,
+    seen=RecordFindings(
+        records=1,
+        torn_records=1,
+        torn_bytes=1,
+        torn=((0, 1),),
+        unfinished=None,
+        raw_records=1,
+        raw=(RawRecord(0, 1, ("auth.client_token",)),),
+        pairing=PairingFindings(
+            explained={"audit-test": 1}, examples=(UnpairedHalf("n", 0, 1, "request", "i", "read", "p", "t"),)
+        ),
+    ),
 )
 STATUS = Status(
     JournalStatus("j", "/j", 0, 1, 1, 1, None),

@@ -13,7 +13,7 @@ from standpipe.evidence.verdict_text import as_lines
 from standpipe.evidence.verify import verify_journal
 from standpipe.journal.cursor import CursorFile
 from standpipe.journal.layout import Layout
-from tests.evidence.craft import Crafted, compress, healthy, judge
+from tests.evidence.craft import Crafted, compress, healthy, judge, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -529,7 +529,7 @@ def test_a_journal_without_segments_directory_is_an_error(tmp_path: Path) -> Non
 def test_memory_does_not_grow_with_the_journal(tmp_path: Path) -> None:
     """A segment of 256 MiB is verified in a process that may not take 64 MiB more than it starts with."""
     journal = Crafted(tmp_path / "journal")
-    block = journal.data(8000)
+    block = b"".join(record(number, 1200) for number in range(800))
     with journal.file(0, ".log").open("wb") as file:
         for _ in range((256 << 20) // len(block)):
             file.write(block)

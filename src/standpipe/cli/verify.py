@@ -12,29 +12,47 @@ from standpipe.cli.verify_inputs import sort_inputs
 from standpipe.cli.verify_options import VerifyOptions
 from standpipe.cli.verify_progress import TerminalProgress
 from standpipe.errors import EXIT_NEGATIVE, EXIT_OK, EXIT_UNABLE, StandpipeError, UsageError
+from standpipe.evidence.checks import CHECKS, PAIRING
 from standpipe.evidence.journal_check import COMPLETE, INCOMPLETE, UNKNOWN
 from standpipe.evidence.trusted_keys import trusted_keys
 from standpipe.evidence.verdict_text import as_json, as_lines, unknown_as_json
 from standpipe.evidence.verify import verify_journal
+from standpipe.evidence.verify_schema import verify_schema
 from standpipe.journal.layout import DEFAULT_JOURNAL, Layout
 from standpipe.observe.log import escape_control
 
 STATUS_BY_VERDICT = {COMPLETE: EXIT_OK, INCOMPLETE: EXIT_NEGATIVE, UNKNOWN: EXIT_UNABLE}
 
 KEY_HELP = "Every seal must be signed by this Ed25519 key (PEM), or by one that it endorsed. May be repeated."
+PAIRS_HELP = "Requests and responses that are alone, and that no rule explains, make the exit status 1."
+CHECKS_HELP = "Which checks to make, separated by commas."
+PREFIX_HELP = "The audit device's prefix option; by default what the journal's config says."
 
 EPILOG = """\b
 Examples:
   standpipe verify                                              the journal at /var/lib/standpipe
   standpipe verify --journal /srv/audit --json | jq .verdict    for a script
   standpipe verify --accept-recorded                            known gaps do not count
+  standpipe verify --require-pairs                              each request must have its response
+  standpipe verify --checks integrity                           digests and seals alone, twice as fast
+  standpipe verify --schema                                     the JSON schema of --json
 
 \b
 Exit status: 0 complete and intact (what retention removed and the unsealed
 tail do not count against it); 1 damage, a hole, or a recorded gap that lost
-bytes or may have; 2 it could not be told; 64 the command line is wrong.
+bytes or may have, with --require-pairs also a request or response that is
+alone; 2 it could not be told; 64 the command line is wrong.
 Every word of the output: docs/verify.md.
 """
+
+
+def _checks(_context: click.Context, _parameter: click.Parameter, value: str) -> frozenset[str]:
+    """Read a list of checks; a callback of click. Raises BadParameter."""
+    names = [name.strip() for name in value.split(",")]
+    for name in names:
+        if name not in CHECKS:
+            raise click.BadParameter(f"{name!r} is no check: {', '.join(CHECKS)}")
+    return frozenset(names)
 
 
 @click.command(epilog=EPILOG)
@@ -43,22 +61,45 @@ Every word of the output: docs/verify.md.
 @click.option("--public-key", "public_keys", metavar="FILE", multiple=True, help=KEY_HELP)
 @click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object instead of words.")
 @click.option("--accept-recorded", is_flag=True, help="Do not count gaps that were recorded when they came to be.")
+@click.option("--require-pairs", is_flag=True, help=PAIRS_HELP)
+@click.option(
+    "--checks", metavar="LIST", default=",".join(CHECKS), show_default=True, callback=_checks, help=CHECKS_HELP
+)
+@click.option("--prefix", metavar="TEXT", help=PREFIX_HELP)
+@click.option("--schema", "schema_wanted", is_flag=True, help="Print the JSON schema of what --json prints, and end.")
 @copy_options
-def command(
+def command(  # noqa: PLR0913 — one for each option
     *,
     copies: tuple[str, ...],
     journal: str,
     public_keys: tuple[str, ...],
     json_wanted: bool,
     accept_recorded: bool,
+    require_pairs: bool,
+    checks: frozenset[str],
+    prefix: str | None,
+    schema_wanted: bool,
     copy_options: CopyOptions,
 ) -> int:
     """Prove that nothing is missing from a journal, or altered.
 
     Every sealed byte is read and compared with its seal, every seal with the one before it, and every address from the
-    first to the last must be there. Works on a live journal; takes no lock and writes nothing.
+    first to the last must be there; every request is looked for its response. Works on a live journal; takes no lock
+    and writes nothing.
     """
-    options = VerifyOptions(json_wanted=json_wanted, accept_recorded=accept_recorded, public_keys=public_keys)
+    if schema_wanted:
+        click.echo(verify_schema(), nl=False)
+        return EXIT_OK
+    if require_pairs and PAIRING not in checks:
+        raise UsageError("--require-pairs needs the check `pairing`", "Add pairing to --checks, or leave it out")
+    options = VerifyOptions(
+        json_wanted=json_wanted,
+        accept_recorded=accept_recorded,
+        require_pairs=require_pairs,
+        checks=checks,
+        public_keys=public_keys,
+        prefix=None if prefix is None else prefix.encode(),
+    )
     inputs = sort_inputs(copies)
     if inputs.copies:
         return verify_copied_files(inputs.copies, options, copy_options)
@@ -77,13 +118,15 @@ def _verify_archives(_journals: tuple[str, ...], archives: tuple[str, ...], _opt
 
 
 def _verify_journal(journal: str, options: VerifyOptions) -> int:
-    accept_recorded = options.accept_recorded
     progress = TerminalProgress()
     try:
         findings = verify_journal(
             Layout(os.path.abspath(journal)),
-            accept_recorded=accept_recorded,
+            accept_recorded=options.accept_recorded,
             keys=trusted_keys(options.public_keys),
+            require_pairs=options.require_pairs,
+            checks=options.checks,
+            prefix=options.prefix,
             progress=progress,
         )
     except StandpipeError as error:
@@ -95,6 +138,7 @@ def _verify_journal(journal: str, options: VerifyOptions) -> int:
     if options.json_wanted:
         click.echo(json.dumps(as_json(findings)))
     else:
-        for line in as_lines(findings, accept_recorded=accept_recorded):
+        lines = as_lines(findings, accept_recorded=options.accept_recorded, require_pairs=options.require_pairs)
+        for line in lines:
             click.echo(escape_control(line))
     return STATUS_BY_VERDICT[findings.verdict]

@@ -34,7 +34,6 @@ class CopyOptions:
     seals: tuple[str, ...] = ()
     first: int | None = None
     last: int | None = None
-    prefix: str = ""
     spill_directory: str | None = None
 
 
@@ -47,16 +46,14 @@ def copy_options(command: Callable[..., int]) -> Callable[..., int]:
         seals: tuple[str, ...],
         first: int | None,
         last: int | None,
-        prefix: str,
         spill_dir: str | None,
         **rest: object,
     ) -> int:
-        return command(copy_options=CopyOptions(seals, first, last, prefix, spill_dir), **rest)
+        return command(copy_options=CopyOptions(seals, first, last, spill_dir), **rest)
 
     decorated: Callable[..., int] = with_options
     for option in (
         click.option("--spill-dir", metavar="DIR", help="Copies: where to sort what is more than memory should hold."),
-        click.option("--prefix", metavar="TEXT", default="", help="Copies: the audit device's prefix option."),
         click.option("--to", "last", metavar="OFFSET", type=click.IntRange(0), help="Copies: where they must end."),
         click.option(
             "--from", "first", metavar="OFFSET", type=click.IntRange(0), help="Copies: where they must begin."
@@ -96,7 +93,7 @@ def _as_options(options: VerifyOptions, own: CopyOptions) -> CopiesOptions:
         recorded=given.recorded,
         first=own.first,
         last=own.last,
-        prefix=own.prefix.encode(),
+        prefix=options.prefix or b"",
         spill_directory=own.spill_directory,
         keys=trusted_keys(options.public_keys),
     )

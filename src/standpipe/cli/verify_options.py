@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-TILING = "tiling"
-INTEGRITY = "integrity"
-PAIRING = "pairing"
-CHECKS = (TILING, INTEGRITY, PAIRING)
+from standpipe.evidence.checks import ALL_CHECKS, CHECKS, INTEGRITY, PAIRING, TILING
+
+__all__ = ["CHECKS", "INTEGRITY", "PAIRING", "TILING", "VerifyOptions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +19,9 @@ class VerifyOptions:
     """Gaps that were recorded when they came to be do not count."""
     require_pairs: bool = False
     """Requests and responses that are alone, and that nothing explains, make the verdict `incomplete`."""
-    checks: frozenset[str] = frozenset(CHECKS)
-    """Which of CHECKS to make."""
+    checks: frozenset[str] = ALL_CHECKS
+    """Which of evidence.checks to make."""
     public_keys: tuple[str, ...] = ()
     """Files of public keys: every seal must be signed by one of them, or by one that it endorsed."""
+    prefix: bytes | None = None
+    """The audit device's ``prefix`` option; None: what the journal's own config says."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from standpipe.evidence.chain_check import chain_of, check_chain, check_idle_seal, check_seal_times, check_seals_signed
+from standpipe.evidence.checks import ALL_CHECKS, INTEGRITY, TILING, sees
 from standpipe.evidence.damage import Damage
 from standpipe.evidence.intervals import Interval, subtract
 from standpipe.evidence.recorded_gaps import NOT_LOST, RecordedGap, collect_recorded_gaps
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from standpipe.evidence.journal_facts import CopyFacts, IdleSealFacts, JournalFacts, SealFacts, SegmentFacts
+    from standpipe.evidence.record_pass import RecordFindings
     from standpipe.evidence.signatures import Keys, SignatureFindings
 
 COMPLETE = "complete"
@@ -51,6 +53,9 @@ class Findings:
     """Seals whose signature a trusted key made; None where no key was given."""
     notices: tuple[Damage, ...] = ()
     """What a person should look at, and what is no damage."""
+    checks: frozenset[str] = ALL_CHECKS
+    seen: RecordFindings | None = None
+    """What the look at every record found; None where there was none."""
 
     @property
     def intact(self) -> bool:
@@ -118,7 +123,7 @@ def _check_copy(place: _Place, seal: SealFacts, copy: CopyFacts) -> Iterator[Dam
     if copy.size > length and not (place.segment.failed_mark and place.next_base == seal.end):
         # After a failed fsync the copy in the next segment counts, and the surplus here is no part of the journal.
         yield damage("long", f"{length:,} bytes were sealed, {copy.size:,} are there")
-    if copy.sha256 != seal.sha256:
+    if copy.sha256 and copy.sha256 != seal.sha256:
         yield damage("altered", "the bytes do not have the digest that was sealed")
         return
     sealed = (seal.records, seal.first_time, seal.last_time)
@@ -210,7 +215,7 @@ def _tail_missing(facts: JournalFacts, places: list[_Place]) -> Iterator[Damage]
 
 
 def _verdict(findings: Findings, *, accept_recorded: bool) -> str:
-    lost_on_record = any(gap.lost != NOT_LOST for gap in findings.recorded_gaps)
+    lost_on_record = TILING in findings.checks and any(gap.lost != NOT_LOST for gap in findings.recorded_gaps)
     if not findings.intact or (lost_on_record and not accept_recorded):
         return INCOMPLETE
     return UNKNOWN if findings.unreadable else COMPLETE
@@ -234,11 +239,18 @@ def _unreadable(facts: JournalFacts) -> tuple[str, ...]:
     return (*copies, *filter(None, seals))
 
 
-def check(facts: JournalFacts, *, accept_recorded: bool = False, keys: Keys | None = None) -> Findings:
+def check(
+    facts: JournalFacts,
+    *,
+    accept_recorded: bool = False,
+    keys: Keys | None = None,
+    checks: frozenset[str] = ALL_CHECKS,
+) -> Findings:
     """Judge a journal.
 
     accept_recorded: gaps that were recorded when they came to be do not count against it. keys: those that must have
-    signed the seals; without them signatures are counted only.
+    signed the seals; without them signatures are counted only. checks: what is looked for, of evidence.checks; the rest
+    is neither told nor judged.
     """
     signatures = None if keys is None else check_seals_signed(facts, keys)
     places = _places(facts)
@@ -246,14 +258,14 @@ def check(facts: JournalFacts, *, accept_recorded: bool = False, keys: Keys | No
     sealed = [(place, place.seal) for place in data if place.seal is not None]
     seals = [link.seal for link in chain_of(facts) if link.seal is not None]
     recorded = collect_recorded_gaps(facts)
-    damaged = _damaged(facts, places, signatures)
+    damaged = tuple(damage for damage in _damaged(facts, places, signatures) if sees(checks, damage.what))
     base, must_begin = _head(places, facts.idle_seals)
     findings = Findings(
         verdict=UNKNOWN,
         base=base,
         end=max((place.end for place in data), default=base),
         records=sum(place.segment.copies[0].newlines for place in data),
-        holes=_missing(facts, places, recorded, must_begin),
+        holes=_missing(facts, places, recorded, must_begin) if TILING in checks else (),
         damaged=damaged,
         recorded_gaps=recorded,
         unreadable=_unreadable(facts),
@@ -261,13 +273,14 @@ def check(facts: JournalFacts, *, accept_recorded: bool = False, keys: Keys | No
         signed=sum(seal.signed for seal in seals),
         broken=sum(damage.what == "chain-broken" for damage in damaged),
         segments=len(data),
-        checked_bytes=sum(place.segment.copies[0].covered for place, _ in sealed),
+        checked_bytes=sum(place.segment.copies[0].covered for place, _ in sealed) if INTEGRITY in checks else 0,
         unsealed_bytes=sum(place.end - place.segment.base for place in data if place.seal is None),
         first_time=next((seal.first_time for _, seal in sealed if seal.first_time), None),
         last_time=next((seal.last_time for _, seal in reversed(sealed) if seal.last_time), None),
         repeated=len(facts.repeats),
         dead_letters=sum(count for _, count in facts.dead_letters),
         proven=None if signatures is None else signatures.proven,
-        notices=tuple(check_seal_times(facts)),
+        notices=tuple(check_seal_times(facts)) if INTEGRITY in checks else (),
+        checks=checks,
     )
     return replace(findings, verdict=_verdict(findings, accept_recorded=accept_recorded))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
-from itertools import islice
+from itertools import islice, repeat
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -98,12 +98,13 @@ def _spill_error(error: Exception) -> StandpipeError:
 class OpenHalves:
     """The requests, or the responses, of one node that wait."""
 
-    __slots__ = ("_memory", "_name", "_spilled", "spilled")
+    __slots__ = ("_alike", "_memory", "_name", "_spilled", "spilled")
 
     def __init__(self, name: str) -> None:
         """Begin empty; the name tells these halves from others in a spill file."""
         self._name = name
         self._memory: dict[str, Half] = {}
+        self._alike: dict[str, int] = {}  # how many more wait under a key, told by the first one's place
         self._spilled: SpillFile | None = None
         self.spilled = 0
         """How many of them are on disk."""
@@ -114,15 +115,31 @@ class OpenHalves:
         return len(self._memory)
 
     def add(self, key: str, half: Half) -> bool:
-        """Let a half wait; False where one of this key waits in memory already (it goes to a file, by ``spill``)."""
+        """Let a half wait; False where one of this key waits in memory already.
+
+        Then it is counted by ``count_alike`` or goes to a file by ``spill``.
+        """
         return self._memory.setdefault(key, half) is half
+
+    def count_alike(self, key: str) -> None:
+        """Let one more wait under a key, without its place: for halves that cannot be told apart."""
+        self._alike[key] = self._alike.get(key, 0) + 1
 
     def pop(self, key: str) -> Half | None:
         """Take out the half that has waited longest under a key; None where none does."""
         half = self._memory.pop(key, None)
+        if self._alike and half is not None and self._take_alike(key):
+            self._memory[key] = half
+            return half
         if self.spilled and self._spilled is not None:
             return self._pop_spilled(self._spilled, key, half)
         return half
+
+    def _take_alike(self, key: str) -> bool:
+        count = self._alike.pop(key, 0)
+        if count > 1:
+            self._alike[key] = count - 1
+        return count > 0
 
     def _pop_spilled(self, file: SpillFile, key: str, in_memory: Half | None) -> Half | None:
         found = file.pop(self._name, key)
@@ -146,13 +163,18 @@ class OpenHalves:
         """Put the older half of what is in memory on the disk."""
         self._spilled = file
         oldest = list(islice(self._memory.items(), (len(self._memory) + 1) // 2))
-        file.add(self._name, oldest)
-        for key, _ in oldest:
+        for key, half in oldest:
+            alike = self._alike.pop(key, 0)
+            if alike:
+                file.add(self._name, repeat((key, half), alike))
+                self.spilled += alike
             del self._memory[key]
+        file.add(self._name, oldest)
         self.spilled += len(oldest)
 
-    def all(self) -> Iterator[Half]:
-        """Yield what still waits, in no order."""
-        yield from self._memory.values()
+    def all(self) -> Iterator[tuple[Half, int]]:
+        """Yield what still waits, in no order, and how many of each."""
+        for key, half in self._memory.items():
+            yield half, 1 + self._alike.get(key, 0)
         if self._spilled is not None:
-            yield from self._spilled.all(self._name)
+            yield from ((half, 1) for half in self._spilled.all(self._name))

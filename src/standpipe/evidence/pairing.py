@@ -201,8 +201,8 @@ class Pairing:
         findings = PairingFindings()
         gathered = _Examples()
         for name, state in self._nodes.items():
-            for half in chain(state.requests.all(), state.responses.all()):
-                gathered.add(_count(name, state, half))
+            for half, count in chain(state.requests.all(), state.responses.all()):
+                gathered.add(_count(name, state, half, count))
             findings.nodes[name] = state.counts
             findings.add(state.counts)
         findings.examples, findings.explained_examples = gathered.result()
@@ -222,7 +222,10 @@ class Pairing:
 
     def _wait(self, halves: OpenHalves, key: str, half: Half) -> None:
         if not halves.add(key, half):
-            halves.spill(self._spill_file(), key, half)
+            if half[2].request_id:
+                halves.spill(self._spill_file(), key, half)
+            else:
+                halves.count_alike(key)
         elif halves.in_memory > self._halves_max // len(self._nodes):
             halves.spill_oldest(self._spill_file())
 
@@ -239,16 +242,16 @@ def _odd_key(fields: PairFields) -> str:
     return f"\0{fields.plugin}\0\0{fields.operation}\0{fields.namespace_path}\0{fields.path}"
 
 
-def _count(name: str, state: _Node, half: Half) -> UnpairedHalf:
-    """Count a half that is alone, and return it with what explains it."""
+def _count(name: str, state: _Node, half: Half, count: int) -> UnpairedHalf:
+    """Count halves that are alone, and return the first one with what explains it."""
     offset, length, fields = half
     rule, counts = state.explain(half), state.counts
     if rule is not None:
-        counts.explained[rule] = counts.explained.get(rule, 0) + 1
+        counts.explained[rule] = counts.explained.get(rule, 0) + count
     elif fields.kind == REQUEST:
-        counts.requests_unpaired += 1
+        counts.requests_unpaired += count
     else:
-        counts.responses_unpaired += 1
+        counts.responses_unpaired += count
     return UnpairedHalf(
         node=name,
         offset=offset,

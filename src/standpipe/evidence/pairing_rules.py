@@ -49,7 +49,7 @@ RULES = {
     ID_MISSING: "without request.id: removed by the device's exclude, or an internal request",
     BEFORE_THE_HEAD: "the request came before the first record",
     STILL_OPEN: "the response may come after the last record",
-    BESIDE_A_GAP: "the other half may be among the addresses that are missing, left out or torn beside it",
+    BESIDE_A_GAP: "the other half may be where addresses beside it are missing, left out or torn",
     SERVER_STOPPED: "under way when the server was sealed, stepped down or began anew",
 }
 

@@ -2,18 +2,17 @@
 
 Nothing is locked and nothing is written. keep may seal, compress or delete segments while we read: a file that has gone
 makes us list again and go on, and a bad verdict is spoken only when two listings in a row lead to it. What was read
-once is not read again. Memory holds one block and one small entry a segment.
+once is not read again. Memory holds one block and one small entry a segment, and what evidence.record_pass holds.
 """
 
 from __future__ import annotations
 
-import errno
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from standpipe.errors import JournalError
+from standpipe.evidence.checks import ALL_CHECKS, INTEGRITY, PAIRING, TILING
 from standpipe.evidence.journal_check import Findings, check
 from standpipe.evidence.journal_facts import (
     INCIDENTS_FILE,
@@ -24,11 +23,14 @@ from standpipe.evidence.journal_facts import (
     SealFacts,
     SegmentFacts,
 )
+from standpipe.evidence.journal_prefix import known_prefix
+from standpipe.evidence.pairing import Pairing
+from standpipe.evidence.read_copy import BLOCK_BYTES, GONE_ERRORS, CopyToRead, GoneError, Meter, Progress, read_copy
+from standpipe.evidence.record_pass import RecordPass
+from standpipe.evidence.record_verdict import add_records
 from standpipe.evidence.seal_facts import seal_facts
 from standpipe.journal import identity, incidents, kinds
 from standpipe.journal.cursor import read_cursor
-from standpipe.journal.digest import digest_blocks
-from standpipe.journal.frames import FrameFile
 from standpipe.journal.layout import (
     COMPRESSED_SUFFIX,
     FAILED_SUFFIX,
@@ -44,108 +46,23 @@ from standpipe.journal.seal import SEAL_BYTES_MAX
 from standpipe.journal.segments import group_by_base
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from standpipe.evidence.signatures import Keys
 
-BLOCK_BYTES = 1 << 20  # one read: large beside a system call, small beside memory
 LISTINGS_MAX = 100  # keep may change the journal under us this often; each change costs one short listing
-GONE_ERRORS = (errno.ENOENT, errno.ESTALE)
 
-Progress = Callable[[int, int], None]  # bytes read so far, bytes listed in all
 Parts = dict[str, tuple[int, int]]  # suffix → size in bytes, mode
 
 
-class _GoneError(Exception):
-    """A listed file is no longer there: list again. It never leaves this module."""
-
-
-@dataclass(slots=True)
-class _Meter:
-    """How far we are, in bytes on disk."""
-
-    progress: Progress
-    done: int = 0
-    total: int = 0
-
-    def add(self, count: int) -> None:
-        self.done += count
-        self.progress(self.done, max(self.done, self.total))
-
-
-def _limited(blocks: Iterator[bytes], limit: int) -> Iterator[bytes]:
-    """Yield the first limit bytes; read no block more than these need."""
-    left = limit
-    while left > 0:
-        block = next(blocks, b"")
-        if not block:
-            return
-        yield block[:left]
-        left -= len(block)
-
-
-def _log_blocks(descriptor: int, meter: _Meter) -> Iterator[bytes]:
-    while block := os.read(descriptor, BLOCK_BYTES):
-        meter.add(len(block))
-        yield block
-
-
-def _read_log(path: str, covered: int | None, meter: _Meter) -> CopyFacts:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    try:
-        size = os.fstat(descriptor).st_size
-        limit = size if covered is None else min(covered, size)
-        digest = digest_blocks(_limited(_log_blocks(descriptor, meter), limit))
-    finally:
-        os.close(descriptor)
-    return CopyFacts(
-        os.path.basename(path), size, digest.length, digest.sha256, digest.records, digest.first_time, digest.last_time
-    )
-
-
-def _frame_blocks(frames: FrameFile, meter: _Meter) -> Iterator[bytes]:
-    for frame, block in zip(frames.frames, frames.blocks(), strict=True):
-        meter.add(frame.compressed_size)
-        if block:
-            yield block
-
-
-def _read_compressed(path: str, covered: int | None, meter: _Meter) -> CopyFacts:
-    name = os.path.basename(path)
-    try:
-        frames = FrameFile(path)
-        try:
-            limit = frames.raw_size if covered is None else min(covered, frames.raw_size)
-            digest = digest_blocks(_limited(_frame_blocks(frames, meter), limit))
-        finally:
-            frames.close()
-    except JournalError as error:
-        return CopyFacts(name, 0, 0, "", 0, error=error.message)
-    return CopyFacts(
-        name, frames.raw_size, digest.length, digest.sha256, digest.records, digest.first_time, digest.last_time
-    )
-
-
-def _read_copy(path: str, covered: int | None, meter: _Meter) -> CopyFacts:
-    """Read one data file. Raises _GoneError where it is no longer there."""
-    try:
-        reader = _read_compressed if path.endswith(COMPRESSED_SUFFIX) else _read_log
-        return reader(path, covered, meter)
-    except OSError as error:
-        if error.errno in GONE_ERRORS:
-            raise _GoneError from error
-        name = os.path.basename(path)
-        return CopyFacts(name, 0, 0, "", 0, unreadable=error.strerror or str(error))
-
-
 def _read_seal(path: str) -> SealFacts | str:
-    """Return what a seal file says, or why it cannot be read. Raises _GoneError where it is no longer there."""
+    """Return what a seal file says, or why it cannot be read. Raises GoneError where it is no longer there."""
     try:
         with open(path, "rb") as file:
             data = file.read(SEAL_BYTES_MAX + 1)
     except OSError as error:
         if error.errno in GONE_ERRORS:
-            raise _GoneError from error
+            raise GoneError from error
         return f"{os.path.basename(path)}: {error.strerror}"
     return seal_facts(os.path.basename(path), data)
 
@@ -206,17 +123,26 @@ def _data_suffixes(parts: Parts) -> list[str]:
     return [suffix for suffix in (SEGMENT_SUFFIX, COMPRESSED_SUFFIX) if suffix in parts]
 
 
+def _record_pass(layout: Layout, node: str, checks: frozenset[str], prefix: bytes | None) -> RecordPass | None:
+    if not checks & {TILING, PAIRING}:
+        return None
+    prefix = known_prefix(layout) if prefix is None else prefix
+    return RecordPass(node, prefix=prefix, pairing=Pairing() if PAIRING in checks else None)
+
+
 class _Scan:
     """One verification: lists as often as it must, reads each file once."""
 
-    def __init__(self, layout: Layout, progress: Progress) -> None:
+    def __init__(self, layout: Layout, checks: frozenset[str], prefix: bytes | None, progress: Progress) -> None:
         self._layout = layout
         self._identity = identity.read(layout)
-        self._meter = _Meter(progress)
+        self._hashed = INTEGRITY in checks
+        self.records = _record_pass(layout, self._identity.node, checks, prefix)
+        self._meter = Meter(progress)
         self._copies: dict[tuple[int, str, int, int | None], CopyFacts] = {}
 
     def facts(self) -> JournalFacts:
-        """Return the facts of one listing. Raises _GoneError where a file went before it was read."""
+        """Return the facts of one listing. Raises GoneError where a file went before it was read."""
         cursors = _read_cursors(self._layout)
         listing, idle = _list(self._layout)
         self._meter.total = sum(parts[suffix][0] for parts in listing.values() for suffix in _data_suffixes(parts))
@@ -259,7 +185,9 @@ class _Scan:
         found = self._copies.get(key)
         if found is None:
             done = self._meter.done + size  # also where not all of it is read: seek tables, surplus, damage
-            found = self._copies[key] = _read_copy(self._layout.segment(base, suffix), covered, self._meter)
+            path = self._layout.segment(base, suffix)
+            copy = CopyToRead(path, base, covered, self._meter, self.records, self._hashed)
+            found = self._copies[key] = read_copy(copy)
             self._meter.done = done
         return found
 
@@ -273,20 +201,38 @@ def verify_journal(
     *,
     accept_recorded: bool = False,
     keys: Keys | None = None,
+    require_pairs: bool = False,
+    checks: frozenset[str] = ALL_CHECKS,
+    prefix: bytes | None = None,
     progress: Progress = _no_progress,
 ) -> Findings:
-    """Verify a journal from its first byte to its last. keys: those that must have signed its seals.
+    """Verify a journal from its first byte to its last.
+
+    keys: those that must have signed its seals. require_pairs: halves that are alone, and that nothing explains, count
+    against it. checks: of evidence.checks. prefix: the audit device's; None: what the journal's own config says.
 
     Raises JournalError where there is no journal, where its format is not ours, where its directories cannot be read,
-    or where it changes faster than it can be read.
+    or where it changes faster than it can be read; StandpipeError where halves that wait find no room on disk.
     """
-    scan = _Scan(layout, progress)
+    scan = _Scan(layout, checks, prefix, progress)
+    judge = partial(check, accept_recorded=accept_recorded, keys=keys, checks=checks)
+    if scan.records is None:
+        return _settled_findings(scan, layout, judge)
+    try:
+        findings = _settled_findings(scan, layout, judge)
+        return add_records(findings, scan.records.finish(), require_pairs=require_pairs)
+    finally:
+        scan.records.close()
+
+
+def _settled_findings(scan: _Scan, layout: Layout, judge: Callable[[JournalFacts], Findings]) -> Findings:
+    """Return what the facts prove, once two listings in a row agree on what is wrong."""
     before: Findings | None = None
     try:
         for _ in range(LISTINGS_MAX):
             try:
-                findings = check(scan.facts(), accept_recorded=accept_recorded, keys=keys)
-            except _GoneError:
+                findings = judge(scan.facts())
+            except GoneError:
                 continue
             if findings.intact and not findings.unreadable:
                 return findings

@@ -22,7 +22,10 @@ EDGE_LINES = 16  # torn records come in ones and twos
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """Facts about a run of bytes. ``sha256`` is hex, ``length`` in bytes, ``records`` counts newlines."""
+    """Facts about a run of bytes. ``sha256`` is hex, ``length`` in bytes, ``records`` counts newlines.
+
+    ``sha256`` is empty where it was not asked for.
+    """
 
     sha256: str
     length: int
@@ -69,21 +72,22 @@ def _first_time(lines: Iterable[bytes]) -> str | None:
     return next((time for time in map(record_time, lines) if time is not None), None)
 
 
-def digest_blocks(blocks: Iterable[bytes]) -> Digest:
-    """Digest bytes that come in blocks of any size."""
+def digest_blocks(blocks: Iterable[bytes], *, hashed: bool = True) -> Digest:
+    """Digest bytes that come in blocks of any size; without the hash where it is not wanted."""
     sha256 = hashlib.sha256()
     length = records = 0
     head = bytearray()
     tail = b""
     for block in blocks:
-        sha256.update(block)
+        if hashed:
+            sha256.update(block)
         records += block.count(b"\n")
         length += len(block)
         if len(head) < EDGE_BYTES:
             head += block[: EDGE_BYTES - len(head)]
         tail = block[-EDGE_BYTES:] if len(block) >= EDGE_BYTES else (tail + block)[-EDGE_BYTES:]
     return Digest(
-        sha256=sha256.hexdigest(),
+        sha256=sha256.hexdigest() if hashed else "",
         length=length,
         records=records,
         first_time=_first_time(_first_lines(bytes(head))),
