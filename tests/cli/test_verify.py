@@ -117,12 +117,13 @@ def test_json_of_a_journal(journal: Crafted, capsys: pytest.CaptureFixture[str])
             "responses": 0,
             "explained": {"beside-a-gap": 1},
             "paired": 8,
-            "examples": [
+            "examples": [],
+            "explained_examples": [
                 {
                     "node": "n",
                     "kind": "request",
-                    "from": 480,
-                    "to": 600,
+                    "offset": 480,
+                    "length": 120,
                     "request_id": "2",
                     "operation": "",
                     "path": "",

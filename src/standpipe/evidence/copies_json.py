@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from standpipe.evidence.record_text import unpaired_as_json
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from standpipe.evidence.copies_check import CopiesFindings
     from standpipe.evidence.copy_facts import CopiesResult, InputFacts
     from standpipe.evidence.damage import Damage
-    from standpipe.evidence.pairing import PairingFindings, UnpairedHalf
     from standpipe.evidence.recorded_gaps import RecordedGap
 
 
@@ -31,7 +32,7 @@ def copies_as_json(result: CopiesResult) -> dict[str, object]:
         "recorded_gaps": [_gap(gap) for found in journals for gap in found.recorded_gaps],
         "repeated": sum(found.repeated for found in journals),
         "dead_letters": None,
-        "unpaired": _unpaired(result.pairing),
+        "unpaired": unpaired_as_json(result.pairing),
         "chain": {
             "seals": sum(found.seals for found in journals),
             "signed": sum(found.signed for found in journals),
@@ -64,31 +65,6 @@ def _damage(damage: Damage) -> dict[str, object]:
 
 def _gap(gap: RecordedGap) -> dict[str, object]:
     return {"kind": gap.kind, "from": gap.start, "to": gap.end, "lost": gap.lost, "detail": gap.detail}
-
-
-def _half(half: UnpairedHalf) -> dict[str, object]:
-    return {
-        "journal": half.node,
-        "offset": half.offset,
-        "type": half.kind,
-        "id": half.request_id,
-        "operation": half.operation,
-        "path": half.path,
-        "time": half.time,
-        "rule": half.rule,
-    }
-
-
-def _unpaired(pairing: PairingFindings | None) -> dict[str, object] | None:
-    if pairing is None:
-        return None
-    return {
-        "requests": pairing.requests_unpaired,
-        "responses": pairing.responses_unpaired,
-        "explained": dict(sorted(pairing.explained.items())),
-        "paired": pairing.paired,
-        "examples": [_half(half) for half in pairing.examples],
-    }
 
 
 def _counts(counted: Sequence[tuple[str, int]]) -> dict[str, int]:

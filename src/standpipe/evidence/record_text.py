@@ -20,8 +20,8 @@ def half_as_json(half: UnpairedHalf) -> dict[str, object]:
     return {
         "node": half.node,
         "kind": half.kind,
-        "from": half.offset,
-        "to": half.offset + half.length,
+        "offset": half.offset,
+        "length": half.length,
         "request_id": half.request_id,
         "operation": half.operation,
         "path": half.path,
@@ -39,7 +39,8 @@ def unpaired_as_json(pairing: PairingFindings | None) -> dict[str, object] | Non
         "responses": pairing.responses_unpaired,
         "explained": dict(sorted(pairing.explained.items())),
         "paired": pairing.paired,
-        "examples": [half_as_json(half) for half in (*pairing.examples, *pairing.explained_examples)],
+        "examples": [half_as_json(half) for half in pairing.examples],
+        "explained_examples": [half_as_json(half) for half in pairing.explained_examples],
     }
 
 
