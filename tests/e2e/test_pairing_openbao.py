@@ -64,6 +64,5 @@ def test_nothing_is_alone_without_a_reason(log: bytes) -> None:
     """Each record has its other half, or a rule of its own explains it."""
     seen, pairing = look(log)
     assert ([], 0, 0) == (list(pairing.examples), seen.torn_records, seen.raw_records)
-    print(pairing.explained, pairing.explained_examples)
     assert {"audit-test": 1, "bad-wrapping-token": 6, "seal-or-step-down": 1} == pairing.explained
     assert seen.records == 2 * pairing.paired + sum(pairing.explained.values())
