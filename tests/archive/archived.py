@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+import time
 from typing import TYPE_CHECKING
 
 from standpipe.config_sinks import SinkConfig
 from standpipe.delivery.sealed_segments import next_sealed
 from standpipe.journal import identity
-from standpipe.journal.layout import Layout
+from standpipe.journal.keeping import make_idle_seal, write_seal
+from standpipe.journal.layout import SEGMENT_NUMBER, Layout
 from standpipe.sinks.base import Context, Delivered, SealedSegment
 from standpipe.sinks.objects import open_sink
 from tests.journal.keep_fixture import add_segment, make_keeper, record, run_passes
@@ -20,6 +23,7 @@ RECORDS_EACH = 20
 RECORD_BYTES = 120
 SEGMENT_BYTES = RECORDS_EACH * RECORD_BYTES
 CLUSTER = "blue"
+IDLE = re.compile(r"\.[0-9]{6}\.seal\.json$")
 
 
 def keep(layout: Layout) -> None:
@@ -42,15 +46,35 @@ def make_sealed(directory: Path, node: str, segments: int = 3) -> Layout:
     return layout
 
 
+def make_quiet(directory: Path, node: str, idle: int = 3) -> Layout:
+    """Make a journal of two segments, and idle seals between them; the first one was made before anything came."""
+    layout = Layout(str(directory))
+    known = identity.open_or_create(layout, node, 1_700_000_000.0)
+    write_seal(layout, make_idle_seal(layout, known, 0, [], None, time.time()))
+    data = b"".join(map(record, range(RECORDS_EACH)))
+    end = add_segment(layout, 0, data)
+    add_segment(layout, end, b"", finished=False)
+    keep(layout)
+    newest = (0, SEGMENT_NUMBER)
+    for number in range(1, idle + 1):
+        write_seal(layout, make_idle_seal(layout, known, end, [], newest, time.time()))
+        newest = (end, number)
+    end = add_segment(layout, end, data)
+    add_segment(layout, end, record(0), finished=False)
+    keep(layout)
+    return layout
+
+
 def archive_all(layout: Layout, config: SinkConfig) -> None:
     """Put all sealed segments into the archive that a sink's config names."""
     known = identity.read(layout)
     sink = open_sink(config, Context(known.journal_id, known.node))
-    offset, done = 0, None
-    while segment := next_sealed(layout, offset, done_base=done):
+    offset, done, idle = 0, None, 0
+    while segment := next_sealed(layout, offset, done_base=done, idle=idle):
         assert isinstance(segment, SealedSegment)
         assert sink.put(segment) == Delivered()
-        offset, done = segment.end, segment.base
+        offset, idle = segment.end, segment.idle
+        done = done if segment.idle else segment.base
     sink.close()
 
 
@@ -70,5 +94,5 @@ def make_archive(root: Path, journals: Path, *nodes: str, segments: int = 3) -> 
 
 def objects_of(root: Path, base: int, node: str = "") -> dict[str, Path]:
     """Return a segment's objects in a directory by kind, ``data`` and ``seal``."""
-    found = sorted(path for path in root.rglob(f"{base:020d}-*") if node in str(path))
+    found = sorted(path for path in root.rglob(f"{base:020d}-*") if node in str(path) and not IDLE.search(path.name))
     return {"seal" if path.name.endswith(".seal.json") else "data": path for path in found}

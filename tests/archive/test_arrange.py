@@ -64,10 +64,11 @@ def test_data_and_seal_become_one_segment() -> None:
 
 
 def test_the_seals_of_empty_intervals_at_one_address_are_told_apart() -> None:
-    """They have a number, and no data."""
+    """They have a number, and no data, and come before the segment at that address."""
     stem = f"blue/n/2026-03-01/{64:020d}-{64:020d}"
-    (node,) = arrange([(f"{stem}.{number:06d}.seal.json", 500) for number in (2, 1)], ()).nodes
-    assert [(1, ""), (2, "")] == [(found.number, found.data_key) for found in node.segments]
+    names = [(f"{stem}.log.zst", 9), *((f"{stem}.{number:06d}.seal.json", 500) for number in (2, 1))]
+    (node,) = arrange(names, ()).nodes
+    assert [(1, False), (2, False), (0, True)] == [(found.number, bool(found.data_key)) for found in node.segments]
 
 
 def test_what_is_no_part_of_an_archive_is_named() -> None:

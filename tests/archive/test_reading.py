@@ -11,6 +11,7 @@ from standpipe.archive.reading import Archive, ObjectGoneError, UndecodableError
 from standpipe.errors import ArchiveError
 from standpipe.journal import identity
 from standpipe.journal.reader import JournalReader
+from standpipe.journal.seal import SEAL_BYTES_MAX
 from tests.archive.archived import SEGMENT_BYTES, archive_all, make_archive, make_sealed, objects_of
 from tests.sinks.objects_peer import REGION, S3Peer
 
@@ -118,3 +119,4 @@ def test_a_seal_beyond_all_measure_is_not_read_to_its_end(tmp_path: Path) -> Non
         file.truncate(1 << 40)
     (segment,) = open_archive(str(root)).nodes()[0].segments()
     assert "larger than" in segment.problem
+    assert len(segment.seal_bytes) <= SEAL_BYTES_MAX + (1 << 20)

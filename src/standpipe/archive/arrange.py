@@ -10,10 +10,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from standpipe.errors import JournalError
-from standpipe.journal.layout import COMPRESSED_SUFFIX, OFFSET_DIGITS, SEAL_SUFFIX, TEMPORARY_SUFFIX
+from standpipe.journal.layout import (
+    COMPRESSED_SUFFIX,
+    IDLE_DIGITS,
+    OFFSET_DIGITS,
+    SEAL_SUFFIX,
+    SEGMENT_NUMBER,
+    TEMPORARY_SUFFIX,
+)
 from standpipe.journal.seal import Seal, parse_seal
 from standpipe.sinks.objects_key import PROBE_NAME, plain_name
 
@@ -21,9 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 NAME = re.compile(
-    rf"(?P<base>[0-9]{{{OFFSET_DIGITS}}})-(?P<end>[0-9]{{{OFFSET_DIGITS}}})(?:\.(?P<number>[0-9]{{6}}))?"
+    rf"(?P<base>[0-9]{{{OFFSET_DIGITS}}})-(?P<end>[0-9]{{{OFFSET_DIGITS}}})(?:\.(?P<number>[0-9]{{{IDLE_DIGITS}}}))?"
     rf"(?P<suffix>{re.escape(COMPRESSED_SUFFIX)}|{re.escape(SEAL_SUFFIX)})"
 )
+PLACE = attrgetter("place")
+
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -56,6 +66,11 @@ class ArchivedSegment:
         """Return how many bytes of the journal it covers, by its name."""
         return self.end - self.base
 
+    @property
+    def place(self) -> tuple[int, int, int, str]:
+        """Return what sorts segments as they are chained: seals of empty intervals come before what follows."""
+        return self.base, self.number or SEGMENT_NUMBER, self.end, self.date
+
 
 @dataclass(frozen=True, slots=True)
 class NodeListing:
@@ -64,7 +79,7 @@ class NodeListing:
     cluster: str
     node: str
     root: str
-    segments: tuple[ArchivedSegment, ...]  # by base, end, number, date; seals not read
+    segments: tuple[ArchivedSegment, ...]  # by `place`; seals not read
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +120,7 @@ def arrange(names: Iterable[tuple[str, int]], location: Sequence[str]) -> Listin
         elif name != PROBE_NAME:
             foreign.append(key)
     nodes = [
-        NodeListing(*_owner(root, location), root, tuple(segments[at] for at in sorted(segments)))
+        NodeListing(*_owner(root, location), root, tuple(sorted(segments.values(), key=PLACE)))
         for root, segments in found.items()
     ]
     nodes.sort(key=lambda node: (node.cluster, node.node, node.root))
@@ -127,7 +142,7 @@ def in_order(segments: Iterable[ArchivedSegment]) -> tuple[ArchivedSegment, ...]
     A node has several journals where its volume was lost and a new journal begun, at address 0 again; the one whose
     first seal is older comes first. A segment without a seal that can be read goes to the journal around it.
     """
-    every = sorted(segments, key=lambda segment: (segment.base, segment.end, segment.number, segment.date))
+    every = sorted(segments, key=PLACE)
     journals: dict[str, list[ArchivedSegment]] = {}
     for segment in every:
         if segment.seal is not None:
@@ -143,7 +158,7 @@ def in_order(segments: Iterable[ArchivedSegment]) -> tuple[ArchivedSegment, ...]
     return tuple(
         segment
         for journal_id in sorted(journals, key=lambda name: (ages.get(name, 0.0), name))
-        for segment in sorted(journals[journal_id], key=lambda segment: (segment.base, segment.end, segment.number))
+        for segment in sorted(journals[journal_id], key=PLACE)
     )
 
 

@@ -8,6 +8,7 @@ import os
 import click
 
 from standpipe.cli.verify_copies import CopyOptions, copy_options, verify_copied_files
+from standpipe.cli.verify_fleet import FleetOptions, fleet_options, verify_fleet
 from standpipe.cli.verify_inputs import sort_inputs
 from standpipe.cli.verify_options import VerifyOptions
 from standpipe.cli.verify_progress import TerminalProgress
@@ -57,7 +58,12 @@ def _checks(_context: click.Context, _parameter: click.Parameter, value: str) ->
 
 @click.command(epilog=EPILOG)
 @click.argument("copies", nargs=-1, metavar="")
-@click.option("--journal", metavar="DIR", default=DEFAULT_JOURNAL, show_default=True, help="The journal's directory.")
+@click.option(
+    "--journal",
+    metavar="DIR",
+    multiple=True,
+    help=f"A journal's directory; may be given several times.  [default: {DEFAULT_JOURNAL}]",
+)
 @click.option("--public-key", "public_keys", metavar="FILE", multiple=True, help=KEY_HELP)
 @click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object instead of words.")
 @click.option("--accept-recorded", is_flag=True, help="Do not count gaps that were recorded when they came to be.")
@@ -68,10 +74,11 @@ def _checks(_context: click.Context, _parameter: click.Parameter, value: str) ->
 @click.option("--prefix", metavar="TEXT", help=PREFIX_HELP)
 @click.option("--schema", "schema_wanted", is_flag=True, help="Print the JSON schema of what --json prints, and end.")
 @copy_options
+@fleet_options
 def command(  # noqa: PLR0913 — one for each option
     *,
     copies: tuple[str, ...],
-    journal: str,
+    journal: tuple[str, ...],
     public_keys: tuple[str, ...],
     json_wanted: bool,
     accept_recorded: bool,
@@ -80,6 +87,7 @@ def command(  # noqa: PLR0913 — one for each option
     prefix: str | None,
     schema_wanted: bool,
     copy_options: CopyOptions,
+    fleet: FleetOptions,
 ) -> int:
     """Prove that nothing is missing from a journal, or altered.
 
@@ -103,18 +111,10 @@ def command(  # noqa: PLR0913 — one for each option
     inputs = sort_inputs(copies)
     if inputs.copies:
         return verify_copied_files(inputs.copies, options, copy_options)
-    if inputs.archives or len(inputs.journals) > 1:
-        return _verify_archives(inputs.journals, inputs.archives, options)
-    return _verify_journal(inputs.journals[0] if inputs.journals else journal, options)
-
-
-def _verify_archives(_journals: tuple[str, ...], archives: tuple[str, ...], _options: VerifyOptions) -> int:
-    """Verify several journals and archives at once."""
-    what = repr(archives[0]) if archives else "several journals"
-    raise UsageError(
-        f"cannot verify {what}: verifying an archive, or several journals at once, is not in this release",
-        "Name one journal's directory with --journal",
-    )
+    journals = (*journal, *inputs.journals) or (() if inputs.archives else (DEFAULT_JOURNAL,))
+    if inputs.archives or len(journals) > 1 or fleet.now:
+        return STATUS_BY_VERDICT[verify_fleet(journals, inputs.archives, options, fleet).verdict]
+    return _verify_journal(journals[0], options)
 
 
 def _verify_journal(journal: str, options: VerifyOptions) -> int:

@@ -11,7 +11,7 @@ ALL_CHECKS = frozenset(CHECKS)
 # Words of docs/verify.md. Integrity sees every word but those of the second line of tiling.
 _UNREADABLE = frozenset({"undecodable"})
 _PLACES_ONLY = frozenset({"overlap", "tail-missing"})
-_SIZES = frozenset({"short", "long"})
+_SIZES = frozenset({"short", "long", "data-missing"})
 
 
 def sees(checks: frozenset[str], what: str) -> bool:

@@ -13,18 +13,30 @@ from standpipe.evidence.chain_check import chain_of, check_chain, check_idle_sea
 from standpipe.evidence.checks import ALL_CHECKS, INTEGRITY, TILING, sees
 from standpipe.evidence.damage import Damage
 from standpipe.evidence.intervals import Interval, subtract
+from standpipe.evidence.last_seen import last_seen
 from standpipe.evidence.recorded_gaps import NOT_LOST, RecordedGap, collect_recorded_gaps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from standpipe.evidence.journal_facts import CopyFacts, IdleSealFacts, JournalFacts, SealFacts, SegmentFacts
+    from standpipe.evidence.journal_facts import CopyFacts, JournalFacts, SealFacts, SegmentFacts
     from standpipe.evidence.record_pass import RecordFindings
     from standpipe.evidence.signatures import Keys, SignatureFindings
 
 COMPLETE = "complete"
 INCOMPLETE = "incomplete"
 UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class SealMark:
+    """Which seal stands in a place of the chain: what pins all that came before it. number: as in chain_check.Link."""
+
+    file: str
+    base: int
+    number: int
+    end: int
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +68,25 @@ class Findings:
     checks: frozenset[str] = ALL_CHECKS
     seen: RecordFindings | None = None
     """What the look at every record found; None where there was none."""
+    last_seen: str | None = None
+    seal_marks: tuple[SealMark, ...] = ()
 
     @property
     def intact(self) -> bool:
         """Nothing is damaged and no unrecorded address is missing."""
         return not self.damaged and not self.holes
+
+
+def _marks(facts: JournalFacts) -> Iterator[SealMark]:
+    for link in chain_of(facts):
+        seal = link.seal
+        if seal is not None and not seal.problem:
+            yield SealMark(seal.file, link.base, link.number, seal.end, seal.digest)
+
+
+def unknown_findings(reason: str) -> Findings:
+    """Return what is found where nothing could be examined at all."""
+    return Findings(UNKNOWN, 0, 0, 0, (), (), (), (reason,), 0, 0, 0, 0, 0, 0, None, None, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +101,9 @@ class _Place:
     @property
     def end(self) -> int:
         """Where the addresses of a segment with data end; what is damaged inside them is no hole as well."""
-        copy = self.segment.copies[0]
         if self.seal is not None:
             end = self.seal.end
-        elif copy.error or copy.unreadable:
+        elif (copy := self.segment.copies[0]).error or copy.unreadable:
             end = self.segment.base if self.next_base is None else self.next_base
         else:
             end = self.segment.base + copy.size
@@ -154,6 +179,9 @@ def _check_segment(facts: JournalFacts, place: _Place) -> Iterator[Damage]:
         if next_base is not None and place.seal.end > next_base:
             detail = f"the next segment begins at {next_base:,}"
             yield Damage("overlap", place.seal.file, next_base, place.seal.end, detail)
+        if facts.archived and not segment.copies and place.seal.end > place.seal.base:
+            detail = "its seal is there, its data is not"
+            yield Damage("data-missing", place.seal.file, place.seal.base, place.seal.end, detail)
     elif segment.copies:
         yield from _check_unsealed(place, segment.copies[0])
 
@@ -170,8 +198,17 @@ def _check_unsealed(place: _Place, copy: CopyFacts) -> Iterator[Damage]:
         yield Damage("overlap", copy.file, next_base, end, f"the next segment begins at {next_base:,}")
 
 
-def _head(places: list[_Place], idle_seals: tuple[IdleSealFacts, ...]) -> tuple[int, int]:
+def _held(facts: JournalFacts, places: list[_Place]) -> list[_Place]:
+    """Return the places whose addresses are no hole: in an archive, missing data is told by its seal."""
+    return [place for place in places if place.segment.copies or (facts.archived and place.seal is not None)]
+
+
+def _head(facts: JournalFacts, places: list[_Place]) -> tuple[int, int]:
     """Return the first address that has data, and the first that must have: seals alone at the head are retention's."""
+    idle_seals = facts.idle_seals
+    if facts.archived:
+        first = min([place.segment.base for place in places[:1]] + [idle.base for idle in idle_seals[:1]], default=0)
+        return first, first
     sealed_end = 0
     for place in places:
         if place.segment.copies:
@@ -195,13 +232,15 @@ def _missing(
             highest = max(highest, place.seal.end)
     for idle in facts.idle_seals:
         highest = max(highest, idle.base)
-    covered = [(place.segment.base, place.end) for place in places if place.segment.copies]
+    covered = [(place.segment.base, place.end) for place in _held(facts, places)]
     explained = [addresses for gap in recorded if (addresses := gap.explains()) is not None]
     return tuple(subtract((must_begin, highest), [*covered, *explained]))
 
 
 def _tail_missing(facts: JournalFacts, places: list[_Place]) -> Iterator[Damage]:
     """Look for the open segment: one is finished, and so can be sealed, only after the next has taken over."""
+    if facts.archived:
+        return
     idle = facts.idle_seals[-1] if facts.idle_seals else None
     last = next((place.segment.base for place in reversed(places) if place.segment.copies), -1)
     if idle is not None and last < idle.base:
@@ -259,11 +298,11 @@ def check(
     seals = [link.seal for link in chain_of(facts) if link.seal is not None]
     recorded = collect_recorded_gaps(facts)
     damaged = tuple(damage for damage in _damaged(facts, places, signatures) if sees(checks, damage.what))
-    base, must_begin = _head(places, facts.idle_seals)
+    base, must_begin = _head(facts, places)
     findings = Findings(
         verdict=UNKNOWN,
         base=base,
-        end=max((place.end for place in data), default=base),
+        end=max((place.end for place in _held(facts, places)), default=base),
         records=sum(place.segment.copies[0].newlines for place in data),
         holes=_missing(facts, places, recorded, must_begin) if TILING in checks else (),
         damaged=damaged,
@@ -282,5 +321,7 @@ def check(
         proven=None if signatures is None else signatures.proven,
         notices=tuple(check_seal_times(facts)) if INTEGRITY in checks else (),
         checks=checks,
+        last_seen=last_seen(facts),
+        seal_marks=tuple(_marks(facts)),
     )
     return replace(findings, verdict=_verdict(findings, accept_recorded=accept_recorded))

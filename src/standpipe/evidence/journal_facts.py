@@ -97,7 +97,11 @@ class IdleSealFacts:
 
 @dataclass(frozen=True, slots=True)
 class JournalFacts:
-    """A whole journal, as one listing of it showed."""
+    """A whole journal, as one listing of it showed.
+
+    archived: it is an archive's copy. There the open segment is never found, and data goes after its seal, if at all:
+    nothing that a seal speaks of may be missing, at the head neither.
+    """
 
     journal_id: str
     predecessor: str | None
@@ -107,3 +111,4 @@ class JournalFacts:
     repeats: tuple[GapFacts, ...] = ()
     dead_letters: tuple[tuple[str, int], ...] = ()  # sink, records
     idle_seals: tuple[IdleSealFacts, ...] = ()  # in the order of (base, number)
+    archived: bool = False
