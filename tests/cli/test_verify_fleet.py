@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from standpipe.cli.main import main
@@ -82,6 +83,20 @@ def test_json_of_two_nodes(archive: Path, capsys: pytest.CaptureFixture[str]) ->
     assert (answer["verdict"], answer["records"], answer["chain"]["seals"]) == ("complete", 28, 6)
     assert [(node["node"], node["records"]) for node in answer["nodes"]] == [("vault-0", 20), ("vault-1", 8)]
     assert [node["node"] for node in answer["silent"]] == ["vault-1"]
+
+
+def test_json_is_as_the_schema_says(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of an archive with faults, with a place that cannot be read, and with nodes that are silent."""
+    main(["verify", "--schema"])
+    validator = jsonschema.Draft202012Validator(json.loads(capsys.readouterr().out))
+    (archive / "notes.txt").write_text("")
+    objects_of(archive, 600, "vault-0")["data"].unlink()
+    assert verify(archive, archive.parent / "vault-0", "--journal", archive.parent / "no", "--now", "--json") == 1
+    answer = json.loads(capsys.readouterr().out)
+    assert [error.message for error in validator.iter_errors(answer)] == []
+    assert (len(answer["nodes"]), len(answer["silent"]), len(answer["foreign"])) == (4, 2, 1)
+    for node in answer["nodes"]:
+        assert [error.message for error in validator.iter_errors(node)] == []
 
 
 def test_several_journals_and_their_archive(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,8 +12,9 @@ import pytest
 from standpipe.archive.reading import Archive, open_archive
 from standpipe.errors import ArchiveError
 from standpipe.evidence.journal_check import COMPLETE, INCOMPLETE, UNKNOWN
-from standpipe.evidence.verify_archive import ArchiveVerdict, verify_archive
+from standpipe.evidence.verify_archive import ArchiveChecks, ArchiveVerdict, verify_archive
 from standpipe.journal import identity
+from standpipe.journal.layout import Layout
 from standpipe.sinks.base import Retry
 from standpipe.sinks.objects_contract import StoreError
 from standpipe.sinks.objects_directory import DirectoryStore
@@ -22,12 +23,14 @@ from tests.archive.archived import (
     SEGMENT_BYTES,
     archive_all,
     directory_config,
+    keep,
     make_archive,
     make_quiet,
     make_sealed,
     objects_of,
 )
 from tests.evidence.craft import compress
+from tests.journal.keep_fixture import add_segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -245,6 +248,83 @@ def test_an_idle_seal_is_a_sign_of_life(quiet: Path) -> None:
     entry = json.loads(path.read_bytes()) | {"sealed_at": "2099-01-01T00:00:00.000Z"}
     path.write_bytes(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
     assert only(quiet).findings.last_seen == "2099-01-01T00:00:00.000Z"
+
+
+def half(number: int) -> bytes:
+    """Return the half of a pair: requests and responses in turn, one a second, one size."""
+    kind = "response" if number % 2 else "request"
+    request = {"id": f"id-{number // 2:04d}", "operation": "read", "path": f"kv/{number // 2:04d}"}
+    time = f"2026-01-01T00:{number // 60:02d}:{number % 60:02d}Z"
+    return json.dumps({"time": time, "type": kind, "request": request}).encode().ljust(139) + b"\n"
+
+
+def archived_halves(tmp_path: Path, *numbers: int) -> Path:
+    """Archive halves, in segments of 15 records, so that pairs straddle them."""
+    layout = Layout(str(tmp_path / "paired"))
+    identity.open_or_create(layout, "n-1", 1_700_000_000.0)
+    end = 0
+    for first in range(0, len(numbers), 15):
+        end = add_segment(layout, end, b"".join(map(half, numbers[first : first + 15])))
+    add_segment(layout, end, b"", finished=False)
+    keep(layout)
+    root = tmp_path / "archive"
+    root.mkdir()
+    archive_all(layout, directory_config(root))
+    return root
+
+
+def test_requests_find_their_responses_in_the_next_segment(tmp_path: Path) -> None:
+    """One journal is one sequence, however it was cut."""
+    seen = only(archived_halves(tmp_path, *range(60))).findings.seen
+    assert seen is not None
+    assert seen.pairing is not None
+    assert (seen.records, seen.pairing.paired, seen.pairing.unexplained) == (60, 30, 0)
+
+
+def test_a_request_without_its_response_is_told_with_its_place(tmp_path: Path) -> None:
+    """With the node's name; it counts only where that is asked for."""
+    root = archived_halves(tmp_path, *(number for number in range(60) if number != 21))
+    member = only(root)
+    assert member.findings.verdict == COMPLETE
+    assert member.findings.seen is not None
+    assert member.findings.seen.pairing is not None
+    (alone,) = member.findings.seen.pairing.examples
+    assert (alone.node, alone.offset, alone.request_id) == ("blue/n-1", 20 * 140, "id-0010")
+    asked = ArchiveChecks(require_pairs=True)
+    assert verify_archive(open_archive(str(root)), asked).members[0].findings.verdict == INCOMPLETE
+
+
+def test_pairs_that_a_missing_segment_cut_are_explained(tmp_path: Path) -> None:
+    """What is missing is told once, as what it is."""
+    root = archived_halves(tmp_path, *range(60))
+    objects_of(root, 15 * 140)["data"].unlink()
+    found = only(root).findings
+    assert damage(only(root)) == [("data-missing", 15 * 140, 30 * 140)]
+    assert found.seen is not None
+    assert found.seen.pairing is not None
+    assert (found.seen.pairing.unexplained, found.seen.pairing.explained) == (0, {"beside-a-gap": 1})
+
+
+@pytest.mark.parametrize(
+    ("checks", "expected", "records"),
+    [
+        ({"integrity"}, ["altered", "data-missing"], None),
+        ({"tiling"}, ["data-missing"], 45),
+        ({"pairing"}, [], 45),
+    ],
+)
+def test_only_the_checks_that_are_asked_for(
+    tmp_path: Path, checks: set[str], expected: list[str], records: int | None
+) -> None:
+    """A digest is made for integrity alone, records are looked at for the others."""
+    root = archived_halves(tmp_path, *range(60))
+    objects_of(root, 15 * 140)["data"].unlink()
+    data = objects_of(root, 0)["data"]
+    data.write_bytes(compress(b"".join(map(half, range(15))).replace(b"kv/0001", b"kv/0009")))
+    asked = ArchiveChecks(checks=frozenset(checks))
+    (member,) = verify_archive(open_archive(str(root)), asked).members
+    assert [found.what for found in member.findings.damaged] == expected
+    assert (None if member.findings.seen is None else member.findings.seen.records) == records
 
 
 def test_each_node_is_judged_alone(tmp_path: Path) -> None:

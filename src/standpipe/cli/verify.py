@@ -34,6 +34,7 @@ Examples:
   standpipe verify                                              the journal at /var/lib/standpipe
   standpipe verify --journal /srv/audit --json | jq .verdict    for a script
   standpipe verify --accept-recorded                            known gaps do not count
+  standpipe verify s3://audit-archive/vault                     an archive, all nodes in it
   standpipe verify --require-pairs                              each request must have its response
   standpipe verify --checks integrity                           digests and seals alone, twice as fast
   standpipe verify --schema                                     the JSON schema of --json
