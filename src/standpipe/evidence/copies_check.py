@@ -145,7 +145,7 @@ class CopiesCheck:
             self._tiling = Tiling(min(self._reference.sealed_from, record.offset))
         self._records += 1
         self._torn += record.torn
-        self._tiling.take(record.offset, record.end, record.after)
+        self._tiling.take(record.offset, record.end, record.after, record.other_afters)
         self._note_faults(record)
         reason = "" if record.raws else self._why_not(record)
         restored = any(version.restored for version in record.versions)

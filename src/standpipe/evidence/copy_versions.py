@@ -33,6 +33,8 @@ class Record:
     offset: int
     length: int
     after: int
+    other_afters: tuple[int, ...]
+    """What copies for other destinations say: smaller ones, for these filter more."""
     versions: list[Version]
     """At least one, unless parts are missing; the surest first."""
     copies: int
@@ -63,6 +65,7 @@ def combine(entries: Sequence[Entry], prefix: bytes) -> Record:
     first = entries[0]
     lengths = {entry.length for entry in entries}
     length = first.length
+    afters = sorted({entry.after for entry in entries})
     versions: list[Version] = []
     repeated = 0
     by_count: dict[int, list[Entry]] = {}
@@ -85,7 +88,8 @@ def combine(entries: Sequence[Entry], prefix: bytes) -> Record:
     return Record(
         first.offset,
         length,
-        max(entry.after for entry in entries),
+        afters[-1],
+        tuple(afters[:-1]),
         versions,
         len(entries),
         repeated,

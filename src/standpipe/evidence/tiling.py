@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from standpipe.evidence.intervals import Interval
 
 ENDS_KEPT = 1 << 16
@@ -64,8 +66,8 @@ class Tiling:
         self._ends: deque[int] = deque()
         self._known: set[int] = set()
 
-    def take(self, offset: int, end: int, after: int) -> None:
-        """Take the next record. after: the largest that its copies say."""
+    def take(self, offset: int, end: int, after: int, others: Iterable[int] = ()) -> None:
+        """Take the next record. after: the largest that its copies say, others: what else they say."""
         position = self.position
         if self.first_after is None:
             self.first_after = after
@@ -76,6 +78,8 @@ class Tiling:
             position = after
         elif after < position and after != offset:
             self._look_back(after)
+        for other in others:
+            self._look_back(other)
         if offset > position:
             self.filtered.add(position, offset)
         elif offset < position:
