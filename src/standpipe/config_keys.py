@@ -147,7 +147,8 @@ KEYS: tuple[Key, ...] = (
     Key(
         "journal.seal_every",
         Kind.DURATION,
-        "A segment with bytes in it is closed and sealed once capture opened it longer ago than this.",
+        "A segment with bytes in it is closed and sealed once capture opened it longer ago than this; while nothing "
+        "comes, that is sealed as often.",
         default="1h",
         minimum=MIN_SEAL_TEXT,
         maximum=MAX_SEAL_TEXT,

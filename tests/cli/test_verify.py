@@ -12,7 +12,9 @@ import pytest
 
 from standpipe.cli import verify_progress
 from standpipe.cli.main import main
+from standpipe.evidence.chain_check import SEALED_BEFORE_PREVIOUS, SEALED_BEFORE_RECORD
 from standpipe.evidence.recorded_gaps import LOSS_BY_KIND
+from standpipe.evidence.signatures import MISSING, UNKNOWN, WRONG
 from standpipe.evidence.verdict_text import unknown_as_json
 from tests.evidence.craft import Crafted, healthy
 
@@ -228,6 +230,7 @@ def test_the_page_tells_every_word() -> None:
     source = "".join((evidence / name).read_text() for name in ("journal_check.py", "chain_check.py"))
     damage = set(re.findall(r'(?:Damage|damage)\(\s*"([a-z-]+)"', source))
     assert len(damage) == 12
+    damage |= {WRONG, MISSING, UNKNOWN, SEALED_BEFORE_RECORD, SEALED_BEFORE_PREVIOUS}
     words = {*unknown_as_json(""), *damage, *LOSS_BY_KIND}
     assert [] == [word for word in sorted(words) if f"`{word}`" not in page]
     assert COMPLETE_TEXT in page

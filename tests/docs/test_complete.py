@@ -26,7 +26,7 @@ from standpipe.journal.cursor import Cursor
 from standpipe.journal.identity import Identity
 from standpipe.journal.incidents import format_incident
 from standpipe.journal.layout import Layout
-from standpipe.journal.seal import Gap, Seal, encode_seal
+from standpipe.journal.seal import Gap, Seal, SigningKey, encode_seal
 from standpipe.journal.sink_entries import SinkEntry, encode
 from standpipe.observe.log import format_line
 from standpipe.observe.status_text import (
@@ -57,7 +57,20 @@ ANY_COMMAND = {"130", "141"}  # Ctrl-C, and a reader of stdout that left: said o
 KEYS_OF_ANY_MESSAGE = {"dropped_messages", "traceback"}  # put in by the log itself and by the fatal hook
 NAMED_BY_PEOPLE = {"sinks": "<name>", "incidents": "<kind>", "processes": "<role>", "unpaired.explained": "<rule>"}
 
-SEAL = Seal("j", 0, 1, 1, "0" * 64, None, None, None, "2024-05-06T07:08:09.000Z", (Gap("dropped", 0, 1, None),))
+SEAL = Seal(
+    journal="j",
+    base=0,
+    end=0,
+    records=0,
+    sha256="0" * 64,
+    previous=None,
+    first_time=None,
+    last_time=None,
+    sealed_at="2024-05-06T07:08:09.000Z",
+    gaps=(Gap("dropped", 0, 1, None),),
+    idle=1,
+    signing_key=SigningKey("k", None),
+)
 FINDINGS = Findings(
     verdict="complete",
     base=0,
@@ -89,6 +102,7 @@ FINDINGS = Findings(
             explained={"audit-test": 1}, examples=(UnpairedHalf("n", 0, 1, "request", "i", "read", "p", "t"),)
         ),
     ),
+    notices=(Damage("sealed-before-record", "f", 0, 1, "d"),),
 )
 STATUS = Status(
     JournalStatus("j", "/j", 0, 1, 1, 1, None),
@@ -201,7 +215,7 @@ def test_check_page() -> None:
     """docs/check.md describes every check, in their order, and every state."""
     text = CHECK_PAGE.read_text()
     source = SourceConfig(None, "/f", "", DEFAULT_RECLAIM)
-    checks = [*source_checks(source, "/j"), *journal_checks(Layout("/j"), Limits(1, 1, 1, 1))]
+    checks = [*source_checks(source, "/j"), *journal_checks(Layout("/j"), Limits(1, 1, 1, 1), "/k")]
     names = ["config", *(check.name for check in checks), "sinks.<name>"]
     assert [codes(row[0])[0] for row in table_headed(text, "check")] == names
     assert [codes(row[0])[0] for row in table_headed(text, "state")] == list(STATES)

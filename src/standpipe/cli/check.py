@@ -132,7 +132,7 @@ def _journal_checks(config: Config) -> list[Check]:
     journal = config.journal
     free_bytes, own_bytes = volume_bytes(journal.path)
     limits = Limits(journal.max_size_bytes or 0, journal.segment_size_bytes or 0, free_bytes, own_bytes)
-    return journal_checks(Layout(os.path.abspath(journal.path)), limits)
+    return journal_checks(Layout(os.path.abspath(journal.path)), limits, journal.sign_key)
 
 
 def _sink_checks(config: Config) -> list[Check]:

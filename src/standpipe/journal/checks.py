@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from standpipe.errors import JournalError
-from standpipe.journal import identity, lock
+from standpipe.journal import identity, key_files, lock
 from standpipe.journal.layout import HARD_LIMIT_FACTOR, ROLES, Layout
 from standpipe.preflight import Check, Result, failed, ok, size_words, warning
 
@@ -25,13 +25,18 @@ class Limits:
         self.own = own  # what the journal takes of it already
 
 
-def journal_checks(layout: Layout, limits: Limits) -> list[Check]:
-    """Return the checks of a journal, which need not exist yet. Nothing is made, and no lock is kept."""
+def journal_checks(layout: Layout, limits: Limits, sign_key: str | None = None) -> list[Check]:
+    """Return the checks of a journal, which need not exist yet. Nothing is made, and no lock is kept.
+
+    sign_key: the file of the key that signs seals, None where they are not signed.
+    """
+    signing = [] if sign_key is None else [Check("sign-key", lambda: [sign_key_result(sign_key)])]
     return [
         Check("journal", lambda: [directory_result(layout.root)]),
         Check("journal-format", lambda: look_at_format(layout)),
         Check("journal-lock", lambda: look_at_locks(layout)),
         Check("journal-space", lambda: [space_result(limits)]),
+        *signing,
     ]
 
 
@@ -89,6 +94,18 @@ def lock_result(holders: dict[str, int]) -> Result:
         f"a standpipe works on it: {who}",
         "Right if that is the one you mean; a second one is refused",
     )
+
+
+def sign_key_result(path: str) -> Result:
+    """Say whether a key can sign. Raises OSError."""
+    try:
+        signer = key_files.read_signer(path)
+    except JournalError as error:
+        return failed("sign-key", f"{error.message}: nothing would be sealed", error.remedy)
+    if key_files.is_exposed(path):
+        found = f"{path}, key {signer.key_id}, can be read or changed by every user"
+        return warning("sign-key", found, "Take the rights of others away: chmod o= (in Kubernetes: defaultMode 0440)")
+    return ok("sign-key", f"{path}, key {signer.key_id}")
 
 
 def space_result(limits: Limits) -> Result:
