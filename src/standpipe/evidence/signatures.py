@@ -3,8 +3,9 @@
 Trusted are the keys that the verifier gives, and every key that a trusted one endorsed in the chain, from that seal on.
 
 A seal before the first one whose signature holds is vouched for by it, though it may be unsigned, or signed by a key
-that was not given: each seal holds the digest of the one before, so nobody can change the former without the key. An
-unsigned one anywhere else is damage: whoever can write to the journal, but has no key, could have made it.
+that was not given: each seal holds the digest of the one before, so nobody can change the former without the key.
+Where a link is broken, that ends. An unsigned one anywhere else is damage: whoever can write to the journal, but has no
+key, could have made it.
 """
 
 from __future__ import annotations
@@ -96,8 +97,8 @@ def check_signatures(chain: Iterable[Sequence[SealFacts]], keys: Keys) -> Signat
     ring = _Ring(keys)
     faults: list[SignatureFault] = []
     proven = 0
-    for number, run in enumerate(chain):
-        signed, found = _check_run(ring, run, may_begin_unsigned=number == 0)
+    for run in chain:
+        signed, found = _check_run(ring, run, may_begin_unsigned=not proven)
         proven += signed
         faults.extend(found)
     return SignatureFindings(proven, tuple(faults))

@@ -117,7 +117,7 @@ def plan(
     counts as delivered). used_bytes are all the journal's, free_bytes the volume's.
     """
     excess = excess_bytes(limits, used_bytes, free_bytes)
-    delivered_bytes = sum(c.disk_bytes for c in candidates if _is_delivered(c, durable_offset))
+    delivered_bytes = sum(c.disk_bytes for c in candidates if c.idle is None and _is_delivered(c, durable_offset))
     actions: list[Action] = []
     waiting: list[Action] = []  # idle seals that go with the segment after them
     for candidate, following in zip(candidates, [*candidates[1:], None], strict=False):
