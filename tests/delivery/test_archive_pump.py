@@ -21,6 +21,7 @@ from standpipe.journal.sink_entries import SinkEntry
 from standpipe.observe.log import Log
 from standpipe.sinks.base import Delivered, Retry
 from tests.evidence.craft import Crafted
+from tests.journal.kept import Kept
 from tests.processes.front_door import wait_until
 
 if TYPE_CHECKING:
@@ -186,3 +187,25 @@ def test_a_seal_that_vanishes_behind_the_archive(rig: Rig) -> None:
     wait.close()
     assert [(1200, 1800)] == sink.taken
     assert [] == incidents.read(rig.layout.incidents)
+
+
+def test_idle_seals_are_stored_once(rig: Rig, tmp_path: Path) -> None:
+    """Also by the next start: the cursor says which of an offset was the last one."""
+    kept = Kept(tmp_path / "kept")
+    kept.write()
+    kept.wait(2)
+    rig.layout = kept.layout
+    for expected in ([(0, 600), (600, 600), (600, 600)], [(600, 600), (600, 1200), (1200, 1200)]):
+        wait = Waiting(rig.layout.segments)
+        wait.drain()
+        sink = Archive()
+        rig.pump(sink, wait).run()
+        wait.close()
+        assert expected == sink.taken
+        kept.wait()
+        kept.write()
+        kept.wait()
+    state = read_cursor(rig.layout.cursor("archive"))
+    assert state is not None
+    assert (1200, 1200, 1, 10) == (state.offset, state.sealed, state.idle, state.delivered)
+    kept.close()

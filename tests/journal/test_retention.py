@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -162,3 +164,66 @@ def test_a_second_plan_finds_nothing_more(journal: tuple[list[Candidate], int | 
         if not isinstance(action, DeleteIdle) and action.keep_seal:
             after.append(Candidate(c.base, c.end, 0, c.sealed_at, has_data=False, newest_seal=True))
     assert [] == plan(after, durable, NOW, drawn, used - freed, free + freed)
+
+
+# Idle seals.
+
+
+def chained(*kinds: str) -> list[Candidate]:
+    """Return segments (s) of 100 bytes and idle seals (i) of 10, sealed at 0, 1, 2 …; the last one is the newest."""
+    found: list[Candidate] = []
+    base = number = 0
+    for place, kind in enumerate(kinds):
+        newest = place == len(kinds) - 1
+        if kind == "s":
+            found.append(Candidate(base, base + 100, 100, float(place), newest_seal=newest))
+            base, number = base + 100, 0
+        else:
+            number += 1
+            found.append(Candidate(base, base, 10, float(place), has_data=False, newest_seal=newest, idle=number))
+    return found
+
+
+def test_idle_seals_go_by_age() -> None:
+    """But for the last one before a segment, which goes with it, and the newest seal."""
+    actions = plan(chained("i", "i", "i", "s", "i", "i"), None, NOW, limits(age=NOW - 2), 500, PLENTY)
+    assert [DeleteIdle(0, 1, "age"), DeleteIdle(0, 2, "age")] == actions
+    actions = plan(chained("s", "i", "i", "i"), None, NOW, limits(age=0), 500, PLENTY)
+    assert [Delete(0, 100, "age", keep_seal=False), DeleteIdle(100, 1, "age"), DeleteIdle(100, 2, "age")] == actions
+
+
+def test_idle_seals_go_with_the_segment_after_them() -> None:
+    """Where the size limit deletes a segment, what is before it goes first."""
+    actions = plan(chained("i", "s", "i", "i", "s", "i", "s", "i"), None, NOW, limits(size=100), 500, PLENTY)
+    expected = [
+        DeleteIdle(0, 1, "neighbour"),
+        Delete(0, 100, "size", keep_seal=False),
+        DeleteIdle(100, 1, "neighbour"),
+        DeleteIdle(100, 2, "neighbour"),
+        Delete(100, 200, "size", keep_seal=False),
+    ]
+    assert expected == actions
+
+
+def test_idle_seals_go_for_room() -> None:
+    """Where the journal needs room and nothing comes, they are what there is."""
+    actions = plan(chained("i", "i", "i", "i"), None, NOW, limits(cap=1000, segment_size=10), 895, PLENTY)
+    assert [DeleteIdle(0, 1, "room"), DeleteIdle(0, 2, "room")] == actions
+
+
+def test_an_idle_seal_that_a_sink_lacks_stays() -> None:
+    """Nothing after it goes either, unless room is made at any price."""
+    chain = [replace(c, taken=False) if c.idle == 2 else c for c in chained("s", "i", "i", "i", "s", "s")]
+    gone = [Delete(0, 100, "age", keep_seal=False), DeleteIdle(100, 1, "age")]
+    assert gone == plan(chain, None, NOW, limits(age=0), 500, PLENTY)
+    drop = limits(cap=1000, segment_size=10, on_full=DROP_OLDEST)
+    assert DeleteIdle(100, 2, "room") in plan(chain, 0, NOW, drop, 1200, PLENTY)
+
+
+def test_what_is_left_is_one_run() -> None:
+    """A clock that was set back makes no gap in the middle of a chain."""
+    chain = chained("i", "i", "i", "i")
+    chain[0] = replace(chain[0], sealed_at=NOW + 5)
+    assert [1, 2] == [
+        a.number for a in plan(chain, None, NOW, limits(age=NOW - 2), 500, PLENTY) if isinstance(a, DeleteIdle)
+    ]

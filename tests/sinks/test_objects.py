@@ -29,6 +29,7 @@ from standpipe.sinks.base import Context, Delivered, Retry, SealedSegment
 from standpipe.sinks.objects import ObjectsSink, open_sink
 from standpipe.sinks.objects_key import archive_root, keys_of
 from tests.journal.keep_fixture import NOW, add_segment, make_journal, make_keeper, record, run_passes
+from tests.journal.kept import Kept
 from tests.sinks.objects_archive import read_archive
 from tests.sinks.objects_peer import (
     BUCKET,
@@ -565,3 +566,28 @@ def test_the_time_of_now_plays_no_part(peer: Peer, layout: Layout) -> None:
     assert "/2026-01-01/" in full_keys(layout, "blue", segment)[0]
     assert segment.first_time.startswith("2026-01-01")
     assert NOW < 1_800_000_000
+
+
+def test_idle_seals_are_archived(peer: Peer, tmp_path: Path) -> None:
+    """An object each, to the byte, and no data; a second time changes nothing, and a strange one is told."""
+    kept = Kept(tmp_path)
+    kept.write()
+    kept.wait(2)
+    kept.close()
+    sink = opened(peer, kept.layout, "idle")
+    found = [next_sealed(kept.layout, offset, idle=idle) for offset, idle in ((0, 0), (600, 0), (600, 1))]
+    stored = [segment for segment in found if isinstance(segment, SealedSegment)]
+    assert [0, 1, 2] == [segment.idle for segment in stored]
+    for _ in range(2):
+        assert [Delivered()] * 3 == [sink.put(segment) for segment in stored]
+    archived = mine(peer, "idle")
+    end = f"{600:020d}-{600:020d}"
+    by_name = {key.rpartition("/")[2]: content for key, content in archived.items()}
+    assert {f"{end}.000001.seal.json": stored[1].seal, f"{end}.000002.seal.json": stored[2].seal} == {
+        name: content for name, content in by_name.items() if name.startswith(end)
+    }
+    assert 4 == len(archived)
+    answer = sink.put(replace(stored[1], idle=2))
+    assert isinstance(answer, Retry)
+    assert answer.config_fault
+    sink.close()
