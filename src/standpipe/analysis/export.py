@@ -74,10 +74,12 @@ def export(
 def _write_records(
     connection: duckdb.DuckDBPyConnection, stretch: Stretch, path: str, place: ParquetPlace, done: Exported
 ) -> None:
+    # A record without a time goes with the one before it: that does not change when the segment grows.
+    day = "strftime(time, '%Y-%m-%d')"
+    last = f'last_value({day} IGNORE NULLS) OVER (ORDER BY "offset" ROWS UNBOUNDED PRECEDING)'
+    rows = rows_sql(stretch.node, stretch.journal, path)
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE part AS SELECT *, coalesce(strftime(time, '%Y-%m-%d'), first_date) AS day FROM ("
-        f"SELECT *, coalesce(strftime(min(time) OVER (), '%Y-%m-%d'), '{NO_DATE}') AS first_date "
-        f"FROM ({rows_sql(stretch.node, stretch.journal, path)}))"
+        f"CREATE OR REPLACE TEMP TABLE part AS SELECT *, coalesce({last}, {literal(NO_DATE)}) AS day FROM ({rows})"
     )
     days = connection.execute("SELECT day, count(*) FROM part GROUP BY ALL ORDER BY ALL").fetchall()
     for day, count in days:

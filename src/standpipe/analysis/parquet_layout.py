@@ -8,7 +8,7 @@
 
 base: the first journal offset of the segment, 20 digits. A segment never changes once it is sealed, so an export that
 is done again writes the same files, and one that goes on replaces those of the segment that was open. date is the UTC
-date of the records inside; records without a time are beside the first ones of their segment that have one. node is
+date of the records inside; a record without a time is beside the one before it in its segment. node is
 percent-encoded as in a URL. The columns node and date are in the path only, as is usual (Hive's partitions).
 """
 
@@ -22,7 +22,7 @@ from standpipe.journal.layout import OFFSET_DIGITS
 
 RECORDS, INCIDENTS, SEALS = TABLES = ("records", "incidents", "seals")
 SUFFIX = ".parquet"
-NO_DATE = "1970-01-01"  # of a segment in which no record has a time
+NO_DATE = "1970-01-01"  # of records before which their segment has none with a time
 COMPRESSION = "zstd"  # half of snappy's size; all five engines read it
 
 _COLUMNS = {RECORDS: COLUMNS, INCIDENTS: INCIDENT_COLUMNS, SEALS: SEAL_COLUMNS}

@@ -80,8 +80,6 @@ PORT_MAX = 2**31 - 1  # of an INTEGER
 DATA_KEYS_MAX = 1000  # names of one record's data that are taken; more are not looked at by people
 TEXT_CHARACTERS_MAX = 64 << 10  # of one column, in a row that is too large for the database (cut_row)
 
-_OPENING_BRACKET = ord("[")
-
 
 class Row(msgspec.Struct, omit_defaults=True, gc=False):
     """One row of `records`, without node, journal and time; the members are ROW_COLUMNS, in order."""
@@ -209,8 +207,7 @@ _NO_WRAP_INFO = _WrapInfo()
 
 _decode_entry = msgspec.json.Decoder(_Entry).decode
 _decode_any = msgspec.json.Decoder().decode
-_decode_keys = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_decode_whole = msgspec.json.Decoder(int).decode
+_decode_keys = msgspec.json.Decoder(list[msgspec.Raw] | int).decode
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -321,11 +318,10 @@ def _count_of(keys: msgspec.Raw | None) -> int | None:
     if not keys:
         return None
     try:
-        if keys[0] == _OPENING_BRACKET:
-            return len(_decode_keys(keys))
-        return _within(_decode_whole(keys), WHOLE_MAX)
+        found = _decode_keys(keys)
     except _UNREADABLE:
         return None
+    return _within(found, WHOLE_MAX) if isinstance(found, int) else len(found)
 
 
 def _within(number: int | None, largest: int) -> int | None:
