@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from standpipe.config_section import Section
 
 SINK_NAME_PATTERN = re.compile(r"[a-z0-9-]{1,63}")  # it is a file's name and a metric's label
-DEFAULT_SINKS = (SinkConfig(STDOUT, STDOUT, options=MappingProxyType({"format": RAW})),)  # a test compares them
+DEFAULT_SINKS = (
+    SinkConfig(STDOUT, STDOUT, options=MappingProxyType({"format": RAW, "refuse_raw": False})),
+)  # a test compares them
 
 
 class General(TypedDict):

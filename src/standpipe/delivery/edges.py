@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from standpipe.delivery.feed import ReadsJournal
     from standpipe.journal.layout import Layout
     from standpipe.records.framing import Record
-    from standpipe.records.selection import Selection
+    from standpipe.records.selection import Selects
 
 BLOCK_BYTES = 64 << 10  # of the search for a newline
 SCAN_BYTES = 1 << 20  # a read where records are looked at one by one
@@ -96,7 +96,7 @@ def records_between(reader: ReadsJournal, start: int, end: int, prefix: bytes) -
 
 
 def end_of_selected_before(
-    reader: ReadsJournal, offset: int, base: int, selection: Selection | None, prefix: bytes
+    reader: ReadsJournal, offset: int, base: int, selection: Selects | None, prefix: bytes
 ) -> int:
     """Return the end of the last record before offset that a sink got: what the one at offset says as `after`.
 

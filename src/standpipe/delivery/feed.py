@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from standpipe.journal.segments import Segment
     from standpipe.journal.span import Compressed, Span
     from standpipe.records.dropping import Dropper
-    from standpipe.records.selection import Selection
+    from standpipe.records.selection import Selects
     from standpipe.sinks.base import Limits
 
 READS_A_CALL = 16  # 4 MiB of records of which none is for this sink; then signals, answers and the clock are looked at
@@ -60,7 +60,7 @@ class Wanted:
     encode: Callable[[Record, int], bytes | Sequence[bytes]]
     limits: Limits
     prefix: bytes = b""
-    selection: Selection | None = None
+    selection: Selects | None = None
     dropper: Dropper | None = None
     seals: SealFeed | None = None
 

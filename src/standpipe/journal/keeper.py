@@ -10,6 +10,7 @@ import os
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from standpipe.errors import StandpipeError
@@ -18,6 +19,7 @@ from standpipe.journal.atomic import unlink_if_there
 from standpipe.journal.extra_bytes import extra_bytes
 from standpipe.journal.key_files import read_signer
 from standpipe.journal.layout import IDLE_NUMBER_MAX, SEGMENT_NUMBER
+from standpipe.journal.raw_watch import RawWatch
 from standpipe.journal.reader import JournalReader
 from standpipe.journal.seal_store import SealStore
 from standpipe.journal.sink_entries import REMOVED
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from standpipe.journal.identity import Identity
     from standpipe.journal.layout import Layout
+    from standpipe.journal.raw_watch import Scans
     from standpipe.journal.seal import Seal
     from standpipe.journal.segments import Segment
     from standpipe.observe.log import Log
@@ -44,13 +47,14 @@ class KeeperSettings:
     """What the config says about keeping. sinks: those of the config; those that ship has entered count as well.
 
     sign_key: the file of the key that signs seals; None: they are not signed. seal_every_seconds: how long nothing may
-    come until that is sealed.
+    come until that is sealed. raw_scan: finds values in clear text from an offset on; None: they are not looked for.
     """
 
     sinks: tuple[str, ...]
     limits: retention.Limits
     sign_key: str | None = None
     seal_every_seconds: float = DEFAULT_SEAL_EVERY_SECONDS
+    raw_scan: Callable[[int], Scans] | None = None
 
 
 class Keeper:
@@ -62,6 +66,7 @@ class Keeper:
         self._settings = settings
         self._log = log
         self._reader = JournalReader(layout)
+        self._raw_watch = RawWatch(layout, settings.raw_scan, log)
         self._seals = SealStore(layout)
         self._sinks = settings.sinks
         self._cursors: dict[str, int] = {}
@@ -81,6 +86,7 @@ class Keeper:
             ("remove unfinished files", self._clean_once),
             ("look at the journal", self._look),
             ("seal a segment", self._seal),
+            ("look for values in clear text", self._look_for_raw_values),
             ("seal an empty interval", self._seal_idle),
             ("delete a segment", self._retain),
             ("compress a segment", self._compress),
@@ -168,10 +174,18 @@ class Keeper:
                 return False
             segment = waiting[0]
             self._offset = segment.base
-            seal = keeping.make_seal(self._layout, self._identity, segment, self._seals.all(), newest, time.time())
+            now = time.time()
+            watched = partial(self._raw_watch.watched, segment.base, segment.end, now=now)
+            seal = keeping.make_seal(
+                self._layout, self._identity, segment, self._seals.all(), newest, now, watched=watched
+            )
             self._write_seal(seal)
             self._log.info("sealed a segment", base=seal.base, end=seal.end, records=seal.records)
         return True
+
+    def _look_for_raw_values(self, _stopping: Callable[[], bool]) -> bool:
+        self._raw_watch.look(self._reader, time.time())
+        return False
 
     def _waiting(self, newest: tuple[int, int] | None) -> list[Segment]:
         """Return the closed segments that are to be sealed."""

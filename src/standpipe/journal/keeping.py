@@ -46,7 +46,7 @@ from standpipe.journal.signature import parse_signature
 from standpipe.observe.log import utc_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from standpipe.journal.identity import Identity
     from standpipe.journal.key_files import Signer
@@ -109,14 +109,21 @@ def _link(layout: Layout, identity: Identity, newest: SealPlace | None) -> str |
 
 
 def make_seal(
-    layout: Layout, identity: Identity, segment: Segment, earlier: Sequence[Seal], newest: SealPlace | None, now: float
+    layout: Layout,
+    identity: Identity,
+    segment: Segment,
+    earlier: Sequence[Seal],
+    newest: SealPlace | None,
+    now: float,
+    *,
+    watched: Callable[[Iterator[bytes]], Iterator[bytes]] = lambda blocks: blocks,
 ) -> Seal:
     """Read a segment and return its seal. earlier: the seals that are still there; newest: where the newest of them is.
 
-    Raises OSError, JournalError.
+    watched: sees the segment's blocks go by, and yields them. Raises OSError, JournalError.
     """
     sealed_at = utc_text(now)
-    digest = digest_blocks(log_blocks(layout, segment.base, segment.end))
+    digest = digest_blocks(watched(log_blocks(layout, segment.base, segment.end)))
     previous = _link(layout, identity, newest)
     found = collect_gaps(incidents.read(layout.incidents), kinds.GAP_KINDS, segment.base, segment.end, earlier)
     return Seal(

@@ -15,6 +15,7 @@ SEAL_MISSING = "seal-missing"  # a seal has gone or is damaged, so a sink could 
 DEAD_LETTER = "dead-letter"  # a record that a sink will never take
 KEEP_ERROR = "keep-error"  # keep could not seal, compress or delete; no bytes are lost by that
 DAMAGED = "damaged"  # keep found a file that is not as it was sealed
+RAW_VALUES = "raw-values"  # tokens or other secrets in clear text: an audit device has log_raw; no bytes are lost
 TRUNCATED = "truncated"  # somebody else cut the file that was being followed
 SOURCE_ROLLED_BACK = "source-rolled-back"  # a power loss took bytes from the file that the journal still has
 SOURCE_LOST = "source-lost"  # the file that was being followed has gone, and what it may have got since with it

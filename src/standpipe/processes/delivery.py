@@ -19,6 +19,7 @@ from standpipe.delivery.edges import end_of_selected_before
 from standpipe.delivery.feed import Feed, Wanted
 from standpipe.delivery.progress import Progress
 from standpipe.delivery.pump import Pump
+from standpipe.delivery.refusing import selection_of, teller
 from standpipe.delivery.seal_feed import SealFeed
 from standpipe.delivery.stdout_lines import RAW, stdout_encoder
 from standpipe.delivery.stdout_pump import StdoutPump, tell_late
@@ -29,7 +30,6 @@ from standpipe.journal.cursor import CursorFile
 from standpipe.journal.reader import JournalReader
 from standpipe.journal.sink_entries import CONFIG_FAULT
 from standpipe.records.dropping import Dropper
-from standpipe.records.selection import Selection
 from standpipe.sinks.base import Context, Limits
 from standpipe.sinks.registry import open_sink
 from standpipe.sinks.stdout import Output
@@ -87,7 +87,7 @@ def wanted(
         encode,
         limits,
         prefix=shared.prefix,
-        selection=None if config.select is None else Selection(config.select),
+        selection=selection_of(config, teller(config.name, shared.ledger, shared.log)),
         dropper=Dropper(config.drop_fields) if config.drop_fields else None,
         seals=SealFeed(
             shared.layout,
@@ -177,7 +177,7 @@ class Delivery:
         progress = Progress(config.name, cursor, shared.states, self.waiting, shared.log)
         output = Output(boot.current_boot_id(), lambda end: self.waiting.writable(end, lambda: tell_late(progress)))
         pump = StdoutPump(reader, cursor, output, progress, shared.ledger, shared.log)
-        selection = None if config.select is None else Selection(config.select)
+        selection = selection_of(config)
         state = pump.begin(
             self._start,
             known=self._known,
@@ -194,7 +194,7 @@ class Delivery:
     def _stdout_batcher(self, reader: ReadsJournal, state: Cursor) -> Batcher:
         config, shared = self.config, self._shared
         form = config.text("format") or ""
-        if form == RAW and config.select is None and not config.drop_fields:
+        if form == RAW and selection_of(config) is None and not config.drop_fields:
             return RawBatcher(reader)
         encode = stdout_encoder(form, shared.context.journal_id, config.labels)
         all_of_it = wanted(config, shared, encode, STDOUT_LIMITS, reader, state)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from standpipe.errors import EXIT_OK, EXIT_UNABLE, LockHeldError
@@ -17,6 +17,7 @@ from standpipe.journal import identity, lock
 from standpipe.journal.keeper import Keeper, KeeperSettings
 from standpipe.journal.layout import Layout
 from standpipe.processes.child import die_with_parent, tell_ready
+from standpipe.records.raw_scan import RawScan
 
 if TYPE_CHECKING:
     from standpipe.observe.log import Log
@@ -96,7 +97,7 @@ def run_keep(settings: KeepSettings, log: Log) -> int:
         return EXIT_OK
     os.nice(NICENESS)
     try:
-        keeper = Keeper(layout, journal, settings.keeper, log)
+        keeper = Keeper(layout, journal, replace(settings.keeper, raw_scan=RawScan), log)
         if settings.ready_fd is not None:
             tell_ready(settings.ready_fd)
         try:

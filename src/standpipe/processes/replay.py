@@ -26,6 +26,7 @@ from standpipe.delivery.edges import (
 from standpipe.delivery.feed import Feed
 from standpipe.delivery.ledger import Ledger
 from standpipe.delivery.progress import Progress
+from standpipe.delivery.refusing import selection_of
 from standpipe.delivery.stdout_lines import stdout_encoder
 from standpipe.delivery.waiting import Waiting
 from standpipe.errors import UsageError
@@ -36,7 +37,6 @@ from standpipe.journal.layout import Layout
 from standpipe.journal.reader import JournalReader
 from standpipe.journal.sink_entries_store import read_entries
 from standpipe.processes.delivery import STDOUT_LIMITS, Shared, make_pump, wanted
-from standpipe.records.selection import Selection
 from standpipe.sinks.base import Context
 from standpipe.sinks.registry import open_sink
 from standpipe.sinks.stdout import STDOUT as STDOUT_DESCRIPTOR
@@ -113,7 +113,7 @@ def run_replay(
         if last == first:
             return Replayed(first, last, 0, 0, 0, 0)
         lost_bytes = _lost_bytes(reader, first, last)
-        selection = None if sink.select is None else Selection(sink.select)
+        selection = selection_of(sink)
         after = end_of_selected_before(reader, first, reader.base, selection, prefix)
         began = _began(layout, sink.name)
         if began <= first:

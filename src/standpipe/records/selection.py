@@ -24,7 +24,7 @@ A torn record always passes: it could be anything. Seals are none of the selecti
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from standpipe.records.fields import parse_fields
 
@@ -33,6 +33,13 @@ if TYPE_CHECKING:
     from standpipe.records.framing import Record
 
 ROOT_NAMESPACE = "root"  # how Vault's own tools call the namespace without a path
+
+
+class Selects(Protocol):
+    """Answers for one destination."""
+
+    def wants(self, record: Record) -> bool:
+        """Tell whether a record passes. Raises nothing."""
 
 
 class Selection:

@@ -17,6 +17,12 @@ KEYS: tuple[Key, ...] = (
         default="raw",
         choices=("raw", "json", "gcp"),
     ),
+    Key(
+        "refuse_raw",
+        Kind.BOOLEAN,
+        "Whether records with values in clear text, and torn ones, are withheld.",
+        default="false",
+    ),
 )
 
 DELIVER_SEALS = False
