@@ -47,7 +47,7 @@ DEFAULT = Config(
         retain_age_seconds=7 * 86400.0,
         retain_size_bytes=5 * GIB,
     ),
-    sinks=(SinkConfig(name="stdout", type="stdout", options={"format": "raw"}),),
+    sinks=(SinkConfig(name="stdout", type="stdout", options={"format": "raw", "refuse_raw": False}),),
     shutdown=ShutdownConfig(deadline_seconds=20.0),
 )
 
@@ -85,7 +85,7 @@ def test_every_key_is_read() -> None:
 source: {fifo: /vault/audit/pipe, prefix: "@cee: "}
 journal: {path: /j, segment_size: 1MiB, max_size: 1GiB, on_full: drop-oldest, fsync: 250ms, seal_every: 5m,
           retain: {age: 2d, size: 512MiB}}
-sinks: {console-1: {type: stdout, format: gcp, start: latest, add: {app: vault}}}
+sinks: {console-1: {type: stdout, format: gcp, refuse_raw: true, start: latest, add: {app: vault}}}
 shutdown: {deadline: 5s}
 """)
     )
@@ -101,7 +101,15 @@ shutdown: {deadline: 5s}
             retain_age_seconds=2 * 86400.0,
             retain_size_bytes=512 * MIB,
         ),
-        sinks=(SinkConfig("console-1", "stdout", start="latest", labels={"app": "vault"}, options={"format": "gcp"}),),
+        sinks=(
+            SinkConfig(
+                "console-1",
+                "stdout",
+                start="latest",
+                labels={"app": "vault"},
+                options={"format": "gcp", "refuse_raw": True},
+            ),
+        ),
         shutdown=ShutdownConfig(deadline_seconds=5.0),
     )
     assert expected == config

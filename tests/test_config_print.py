@@ -70,7 +70,8 @@ def values_of(key: Key) -> st.SearchStrategy[object]:
     if key.kind is Kind.LABELS:
         return LABELS
     if key.kind is Kind.TEXTS:
-        return WORDS if not key.choices else st.just(key.choices)
+        words = WORDS.filter(bool) if key.required else WORDS
+        return words if not key.choices else st.just(key.choices)
     return SECRETS if key.kind is Kind.SECRET else PATHS.filter(lambda text: "\n" not in text and "@" not in text)
 
 
@@ -156,7 +157,7 @@ def test_the_defaults_are_all_written() -> None:
         "source:\n  prefix: ''\n  reclaim:\n    way: auto\n    at: 8MiB\n    max_apparent_size: 1024GiB\n"
         "journal:\n  path: /var/lib/standpipe\n  segment_size: 64MiB\n  max_size: 10GiB\n  on_full: block\n"
         "  fsync: 1s\n  seal_every: 1h\n  retain:\n    age: 7d\n    size: 5GiB\n"
-        "sinks:\n  stdout:\n    type: stdout\n    format: raw\n"
+        "sinks:\n  stdout:\n    type: stdout\n    format: raw\n    refuse_raw: false\n"
         "shutdown:\n  deadline: 20s\n"
     )
 
