@@ -61,6 +61,21 @@ def test_the_parts_of_a_record_are_put_together() -> None:
     assert [Notice("torn", JOURNAL, 120, len(BODY) + 1)] == [item for item in read(b"".join(parts[1:])) if item]
 
 
+def test_parts_of_two_records_are_not_mixed() -> None:
+    """Where a part in the middle is missing, or another record's part comes in its place, nothing is put together."""
+    first, second = (
+        [part + b"\n" for part in Envelope(JOURNAL).parts(Record(offset, len(BODY) + 1, BODY, torn=False), 0, 250)]
+        for offset in (120, 5000)
+    )
+    assert len(first) > 2
+    without_middle = first[:1] + first[2:]
+    assert [Notice("torn", JOURNAL, 120, len(BODY) + 1)] == [item for item in read(b"".join(without_middle)) if item]
+    found = [item for item in read(b"".join([*first[:2], first[1], *first[2:]])) if item]  # a part that was sent again
+    assert [("id-1", 120)] == [(item.request_id, item.offset) for item in found if isinstance(item, Half)]
+    mixed = first[:1] + second[1:]
+    assert [Notice("torn", JOURNAL, 5000, len(BODY) + 1)] == [item for item in read(b"".join(mixed)) if item]
+
+
 def test_a_servers_own_messages_are_told_apart() -> None:
     """Words and JSON among the records belong to no journal."""
     expected = [Notice("torn", "", None, 6), Notice("no-entry", "", None, 20)]
