@@ -92,6 +92,16 @@ def test_seals_are_switched_on_and_off(starts: Starts) -> None:
     assert starts.begin(1000, known=True).sealed is None
 
 
+def test_the_idle_seals_of_an_offset(starts: Starts) -> None:
+    """Those that were acknowledged do not come again, unless delivery goes on at another offset."""
+    starts.put(offset=1240, after=1240, sealed=1240, idle=3)
+    assert (1240, 3) == (starts.begin(1000, known=True, seals=True).sealed, starts.begin(1000, known=True).idle)
+    starts.put(offset=1240, after=1240, sealed=None, idle=3)  # an archive's
+    assert 3 == starts.begin(1000, known=True).idle
+    starts.put(offset=10**9, after=10**9, sealed=None, idle=3)
+    assert 0 == starts.begin(1000, known=True).idle
+
+
 @pytest.mark.parametrize("content", [None, b"", b"\xff" * 8192])
 @pytest.mark.parametrize("start", [1120, 0])
 def test_a_lost_cursor_of_a_known_sink(starts: Starts, content: bytes | None, start: int) -> None:

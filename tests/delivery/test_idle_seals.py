@@ -15,7 +15,6 @@ from standpipe.journal.cursor import CursorFile, read_cursor
 from standpipe.journal.key_files import make_key
 from standpipe.journal.reader import JournalReader
 from standpipe.records.envelope import Envelope, entry_id
-from standpipe.records.framing import Record
 from standpipe.sinks.base import SealedSegment
 from tests.journal.kept import Kept, idle_name, seal_name
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from standpipe.delivery.feed import ReadsJournal
+    from standpipe.records.framing import Record
 
 SIZE = 5 * 120
 JOURNAL = "0a1b2c3d-0000-4000-8000-00000000cafe"
