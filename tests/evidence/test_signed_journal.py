@@ -248,6 +248,31 @@ def test_signatures_that_begin_later(kept: Kept, key: Path) -> None:
     assert expected == damage(verify(kept, key))
 
 
+def test_an_unsigned_seal_behind_a_break(kept: Kept, key: Path) -> None:
+    """After a signed seal no later one vouches for an unsigned one, wherever the chain begins anew."""
+    kept.sign_with(key)
+    kept.write()
+    kept.settings = type(kept.settings)((), kept.settings.limits)
+    kept.write()
+    name = seal_name(SEGMENT_BYTES)
+    changed = {**kept.seal(name), "previous": "0" * 64}
+    kept.replace(name, json.dumps(changed, separators=(",", ":")).encode() + b"\n")
+    kept.sign_with(key)
+    kept.write()
+    place = (SEGMENT_BYTES, 2 * SEGMENT_BYTES)
+    assert [("chain-broken", *place), ("signature-missing", *place)] == damage(verify(kept, key))
+
+
+def test_nothing_vouches_for_a_wrong_signature(kept: Kept, key: Path) -> None:
+    """Also where a later seal that holds links to it: keep wrote no such thing."""
+    kept.write()
+    wrong = {**kept.seal(seal_name(0)), "signature": "ed25519:"}
+    kept.replace(seal_name(0), json.dumps(wrong, separators=(",", ":")).encode() + b"\n")
+    kept.sign_with(key)
+    kept.write()
+    assert [("signature-wrong", 0, SEGMENT_BYTES)] == damage(verify(kept, key))
+
+
 def test_signatures_that_end(kept: Kept, key: Path) -> None:
     """An unsigned seal after a signed one could be anybody's."""
     kept.sign_with(key)

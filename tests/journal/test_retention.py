@@ -186,7 +186,7 @@ def chained(*kinds: str) -> list[Candidate]:
 
 def test_idle_seals_go_by_age() -> None:
     """But for the last one before a segment, which goes with it, and the newest seal."""
-    actions = plan(chained("i", "i", "i", "s", "i", "i"), None, NOW, limits(age=NOW - 2), 500, PLENTY)
+    actions = plan(chained("i", "i", "i", "s", "i", "i"), None, NOW, limits(age=NOW - 3), 500, PLENTY)
     assert [DeleteIdle(0, 1, "age"), DeleteIdle(0, 2, "age")] == actions
     actions = plan(chained("s", "i", "i", "i"), None, NOW, limits(age=0), 500, PLENTY)
     assert [Delete(0, 100, "age", keep_seal=False), DeleteIdle(100, 1, "age"), DeleteIdle(100, 2, "age")] == actions
