@@ -86,10 +86,14 @@ class _Ring:
             return WRONG, f"the signature cannot be read: {error}"
         public = self._by_id.get(signature.key_id)
         if public is None:
-            return (WRONG, problem) if problem else (UNKNOWN, f"it is signed by the key {signature.key_id}")
+            return (WRONG, problem) if problem else (UNKNOWN, _unknown(signature.key_id))
         if not self._verify(public, signature.value, seal.signed_bytes):
             return WRONG, f"the key {signature.key_id} did not sign this"
         return "", ""
+
+
+def _unknown(key: str) -> str:
+    return f"it is signed by the key {key}, which was not given, and which no given one endorsed here"
 
 
 def check_signatures(chain: Iterable[Sequence[SealFacts]], keys: Keys) -> SignatureFindings:
