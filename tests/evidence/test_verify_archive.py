@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,11 +31,10 @@ from tests.archive.archived import (
     objects_of,
 )
 from tests.evidence.craft import compress
-from tests.journal.keep_fixture import add_segment
+from tests.journal.keep_fixture import add_segment, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from standpipe.evidence.fleet import Member
 
@@ -248,6 +248,45 @@ def test_an_idle_seal_is_a_sign_of_life(quiet: Path) -> None:
     entry = json.loads(path.read_bytes()) | {"sealed_at": "2099-01-01T00:00:00.000Z"}
     path.write_bytes(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
     assert only(quiet).findings.last_seen == "2099-01-01T00:00:00.000Z"
+
+
+def write_segments(layout: Layout, base: int, count: int) -> None:
+    """Write segments that are sealed, and the open one after them."""
+    for number in range(count):
+        add_segment(layout, base + number * SEGMENT_BYTES, b"".join(record(number * 50 + n) for n in range(20)))
+    add_segment(layout, base + count * SEGMENT_BYTES, record(1000), finished=False)
+    keep(layout)
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_what_was_dropped_before_it_was_archived_is_a_recorded_gap(tmp_path: Path, *, recorded: bool) -> None:
+    """The journal was full: the segment and its seal went, and a later seal says so. Unless it does, it is damage."""
+    root, layout = tmp_path / "archive", make_sealed(tmp_path / "j", "n-1", 2)
+    root.mkdir()
+    archive_all(layout, directory_config(root))
+    write_segments(layout, 2 * SEGMENT_BYTES, 2)
+    for path in (tmp_path / "j" / "segments").iterdir():
+        if int(path.name[:20]) < 3 * SEGMENT_BYTES:
+            path.unlink()
+    entry = {
+        "time": "2099-01-01T00:00:00.000Z",
+        "kind": "dropped",
+        "offset": 2 * SEGMENT_BYTES,
+        "length": SEGMENT_BYTES,
+    }
+    if recorded:
+        Path(layout.incidents).write_text(json.dumps(entry | {"detail": {}}) + "\n")
+    write_segments(layout, 4 * SEGMENT_BYTES, 1)
+    archive_all(layout, directory_config(root))
+    findings = only(root).findings
+    assert findings.verdict == INCOMPLETE
+    accepted = verify_archive(open_archive(str(root)), ArchiveChecks(accept_recorded=True)).members[0].findings
+    if recorded:
+        assert (findings.damaged, findings.holes, [gap.kind for gap in findings.recorded_gaps]) == ((), (), ["dropped"])
+        assert accepted.verdict == COMPLETE
+    else:
+        assert (accepted.verdict, accepted.holes) == (INCOMPLETE, ((2 * SEGMENT_BYTES, 3 * SEGMENT_BYTES),))
+        assert damage(only(root)) == [("chain-broken", 3 * SEGMENT_BYTES, 4 * SEGMENT_BYTES)]
 
 
 def half(number: int) -> bytes:

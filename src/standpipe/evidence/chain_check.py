@@ -11,8 +11,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from standpipe.evidence.damage import Damage
+from standpipe.evidence.intervals import subtract
 from standpipe.evidence.signatures import check_signatures, linked_runs
 from standpipe.journal.layout import SEGMENT_NUMBER
+from standpipe.journal.seal import DROPPED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,11 +59,25 @@ def check_chain(facts: JournalFacts) -> Iterator[Damage]:
 
 
 def _links(facts: JournalFacts, before: Link | None, link: Link, seal: SealFacts) -> bool:
+    if before is not None and before.seal is not None:
+        return seal.previous == before.seal.digest or (facts.archived and _dropped(facts, before.seal.end, link.base))
     if before is not None:  # a seal that nobody could read proves nothing
-        return before.seal is None or seal.previous == before.seal.digest
+        return True
     if link.base > 0 or link.number not in (1, SEGMENT_NUMBER):
         return seal.previous is not None
     return seal.previous == facts.predecessor
+
+
+def _dropped(facts: JournalFacts, start: int, end: int) -> bool:
+    """Tell whether seals say that all between was dropped: then it was before the archive got it, and its seals too."""
+    seals = [segment.seal for segment in facts.segments if segment.seal is not None]
+    dropped = [
+        (gap.start, gap.end)
+        for seal in seals
+        for gap in seal.gaps
+        if gap.kind == DROPPED and gap.start is not None and gap.end is not None
+    ]
+    return start < end and not subtract((start, end), dropped)
 
 
 def check_idle_seal(facts: JournalFacts, idle: IdleSealFacts) -> Iterator[Damage]:
