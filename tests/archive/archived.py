@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from standpipe.config_sinks import SinkConfig
 from standpipe.delivery.sealed_segments import next_sealed
 from standpipe.journal import identity
+from standpipe.journal.keeper import Keeper, KeeperSettings
 from standpipe.journal.keeping import make_idle_seal, write_seal
 from standpipe.journal.layout import SEGMENT_NUMBER, Layout
+from standpipe.observe.log import Log
 from standpipe.sinks.base import Context, Delivered, SealedSegment
 from standpipe.sinks.objects import open_sink
-from tests.journal.keep_fixture import add_segment, make_keeper, record, run_passes
+from tests.journal.keep_fixture import add_segment, limits, record, run_passes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,15 +28,16 @@ CLUSTER = "blue"
 IDLE = re.compile(r"\.[0-9]{6}\.seal\.json$")
 
 
-def keep(layout: Layout) -> None:
+def keep(layout: Layout, sign_key: Path | None = None) -> None:
     """Let keep seal and compress everything."""
+    settings = KeeperSettings((), limits(), None if sign_key is None else str(sign_key))
     with open(os.devnull, "wb") as null:
-        keeper = make_keeper(layout, null.fileno())
+        keeper = Keeper(layout, identity.read(layout), settings, Log("keep", null.fileno()))
         run_passes(keeper)
         keeper.close()
 
 
-def make_sealed(directory: Path, node: str, segments: int = 3) -> Layout:
+def make_sealed(directory: Path, node: str, segments: int = 3, sign_key: Path | None = None) -> Layout:
     """Make a journal of sealed segments and an open tail of one record."""
     layout = Layout(str(directory))
     identity.open_or_create(layout, node, 1_700_000_000.0)
@@ -42,7 +45,7 @@ def make_sealed(directory: Path, node: str, segments: int = 3) -> Layout:
     for index in range(segments):
         end = add_segment(layout, end, b"".join(record(index * RECORDS_EACH + n) for n in range(RECORDS_EACH)))
     add_segment(layout, end, record(segments * RECORDS_EACH), finished=False)
-    keep(layout)
+    keep(layout, sign_key)
     return layout
 
 

@@ -13,13 +13,15 @@ from standpipe.cli.main import main
 from standpipe.evidence.fleet import judge_fleet
 from standpipe.evidence.fleet_text import fleet_as_json
 from standpipe.evidence.verdict_text import as_json
+from standpipe.journal import identity
 from standpipe.journal.layout import Layout
 from standpipe.testing import journals
 from standpipe.testing.journals import MadeJournal, make_record
-from tests.archive.archived import archive_all, directory_config, make_archive, make_sealed, objects_of
+from tests.archive.archived import archive_all, directory_config, keep, make_archive, make_sealed, objects_of
 from tests.evidence.craft import healthy
 from tests.evidence.test_fleet import findings, member
-from tests.evidence.test_verify_archive import change_a_record
+from tests.evidence.test_verify_archive import change_a_record, half
+from tests.journal.keep_fixture import add_segment
 from tests.sinks.objects_peer import REGION, S3Peer
 
 ROOT = Path(__file__).parents[2]
@@ -97,6 +99,41 @@ def test_json_is_as_the_schema_says(archive: Path, capsys: pytest.CaptureFixture
     assert (len(answer["nodes"]), len(answer["silent"]), len(answer["foreign"])) == (4, 2, 1)
     for node in answer["nodes"]:
         assert [error.message for error in validator.iter_errors(node)] == []
+
+
+def test_signatures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those of archives and of journals beside them are checked with the key that is given."""
+    for name in ("ours", "theirs"):
+        main(["keygen", str(tmp_path / name)])
+    root = tmp_path / "archive"
+    root.mkdir()
+    layout = make_sealed(tmp_path / "n-1", "n-1", sign_key=tmp_path / "ours")
+    archive_all(layout, directory_config(root))
+    capsys.readouterr()
+    assert verify(root, layout.root, "--public-key", tmp_path / "ours.pub") == 0
+    assert capsys.readouterr().out.count("3 seals (3 signed, 3 by a key that was given)") == 2
+    assert verify(root, layout.root, "--public-key", tmp_path / "theirs.pub") == 1
+    assert capsys.readouterr().out.count("damaged: signature-unknown") == 6
+
+
+def test_pairs_and_prefix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A half that is alone, told with --prefix alone, counts with --require-pairs, in an archive and in a journal."""
+    layout = Layout(str(tmp_path / "n-1"))
+    identity.open_or_create(layout, "n-1", 1_700_000_000.0)
+    data = b"".join(b"vault: " + half(number) for number in range(90) if number != 41)
+    add_segment(layout, add_segment(layout, 0, data), b"", finished=False)
+    keep(layout)
+    root = tmp_path / "archive"
+    root.mkdir()
+    archive_all(layout, directory_config(root))
+    assert verify(root, layout.root, "--prefix", "vault: ") == 0
+    out = capsys.readouterr().out
+    assert (out.count("unpaired: request "), out.count("torn: ")) == (2, 0)
+    assert verify(root, "--prefix", "vault: ", "--require-pairs") == 1
+    assert capsys.readouterr().out.startswith("INCOMPLETE: 1 unpaired record\n")
+    assert verify(layout.root, "--now", "--prefix", "vault: ", "--require-pairs") == 1
+    assert verify(root) == 0
+    assert "torn: " in capsys.readouterr().out
 
 
 def test_several_journals_and_their_archive(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -234,6 +234,10 @@ def test_a_head_may_end_among_idle_seals(quiet: Path) -> None:
         path.unlink(missing_ok=True)
     found = only(quiet).findings
     assert (found.verdict, found.base, found.end) == (COMPLETE, *SECOND)
+    for path in objects_of(quiet, SEGMENT_BYTES).values():
+        path.unlink()
+    found = only(quiet).findings
+    assert (found.verdict, found.base, found.end, found.seals) == (COMPLETE, SEGMENT_BYTES, SEGMENT_BYTES, 2)
 
 
 def test_a_segment_before_idle_seals_that_was_removed_is_missing(quiet: Path) -> None:
