@@ -35,6 +35,7 @@ Examples:
   standpipe verify --journal /srv/audit --json | jq .verdict    for a script
   standpipe verify --accept-recorded                            known gaps do not count
   standpipe verify s3://audit-archive/vault                     an archive, all nodes in it
+  standpipe verify export.jsonl.gz                              copies from downstream
   standpipe verify --require-pairs                              each request must have its response
   standpipe verify --checks integrity                           digests and seals alone, twice as fast
   standpipe verify --schema                                     the JSON schema of --json

@@ -50,7 +50,7 @@ def raw_findings(
         base=min((found.seal.base for found in wanted), default=0),
         end=max((found.seal.end for found in wanted), default=0),
         records=sum(found.seal.records for found in proven),
-        copies=sum(found.seen for found in wanted),
+        copies=sum(found.seal.records if found.proven else found.seen for found in wanted),
         repeated=0,
         torn=0,
         holes=tuple(holes),
