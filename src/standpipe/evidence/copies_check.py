@@ -146,12 +146,13 @@ class CopiesCheck:
         self._records += 1
         self._torn += record.torn
         self._tiling.take(record.offset, record.end, record.after, record.other_afters)
-        self._note_faults(record)
-        reason = "" if record.raws else self._why_not(record)
+        raws = record.raws
+        self._note_faults(record, raws)
+        reason = "" if raws else self._why_not(record)
         restored = any(version.restored for version in record.versions)
-        self._conclude(self._proofs.take(record.offset, record.length, record.raws, reason, restored=restored))
+        self._conclude(self._proofs.take(record.offset, record.length, raws, reason, restored=restored))
 
-    def _note_faults(self, record: Record) -> None:
+    def _note_faults(self, record: Record, raws: Sequence[bytes]) -> None:
         first = record.first
         assert first is not None  # noqa: S101
         where = self._place(first.source, first.line)
@@ -164,7 +165,7 @@ class CopiesCheck:
         if len(record.versions) > 1 or record.lengths_differ:
             places = [self._place(version.entry.source, version.entry.line) for version in record.versions]
             self._conflicts[record.offset] = (record.end, places)
-            if best.raw is None or len(record.raws) != len(record.versions):
+            if best.raw is None or len(raws) != len(record.versions):
                 self._tell_conflict(record.offset, None)
         if best.entry.flags & MALFORMED:
             self._damage("malformed", where, record, "its length is right, and it is no JSON object")

@@ -58,8 +58,12 @@ def judge_bytes(record: CopiedRecord, prefix: bytes = b"") -> tuple[int, bytes]:
         return EXACT, body  # whether the parts make up the record shows when they are joined
     if record.torn:
         return (EXACT if length - len(body) in (0, 1) else INEXACT), body
-    room = {len(body) + 1, len(body) + 1 + len(prefix)}
-    if not record.reencoded and length in room:
+    return _judge_object(record, prefix)
+
+
+def _judge_object(record: CopiedRecord, prefix: bytes) -> tuple[int, bytes]:
+    body, length = record.body, record.length
+    if not record.reencoded and length in (len(body) + 1, len(body) + 1 + len(prefix)):
         return EXACT, body
     restored = body if record.malformed else go_form(body)
     if length in {len(restored) + 1, len(restored) + 1 + len(prefix)}:

@@ -64,7 +64,7 @@ class Tiling:
         self.overlaps = Ranges()
         self.covered = 0
         self._ends: deque[int] = deque()
-        self._known: set[int] = set()
+        self._known: set[int] | None = None  # the same, once somebody looks back: most copies never do
 
     def take(self, offset: int, end: int, after: int, others: Iterable[int] = ()) -> None:
         """Take the next record. after: the largest that its copies say, others: what else they say."""
@@ -104,16 +104,21 @@ class Tiling:
         return None
 
     def _remember(self, end: int) -> None:
-        if end in self._known:
-            return
-        self._known.add(end)
         self._ends.append(end)
+        if self._known is not None:
+            self._known.add(end)
         if len(self._ends) > ENDS_KEPT:
-            self._known.discard(self._ends.popleft())
+            gone = self._ends.popleft()
+            if self._known is not None:
+                self._known.discard(gone)
 
     def _look_back(self, after: int) -> None:
         """Look for the record that ends at `after`."""
-        if not self._ends or after < self._ends[0] or after in self._known or after <= (self.base or 0):
+        if not self._ends or after < self._ends[0] or after <= (self.base or 0):
+            return
+        if self._known is None:
+            self._known = set(self._ends)
+        if after in self._known:
             return
         before = max(end for end in self._ends if end < after)
         self.holes.add(before, after)

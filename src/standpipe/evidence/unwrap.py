@@ -90,7 +90,7 @@ _MANY = (
     ("result", "loki"),
     ("values", "loki"),
 )
-_INNER = ("stringValue", "event", "original", "message")  # names that are found inside others: the outer one says what it is
+_INNER = ("stringValue", "event", "original", "message")  # inside of others, which say what it is
 _OBJECTS = ("jsonPayload", "source", "body")  # members that are a record's object where they have no envelope
 _NAME = b"standpipe"
 _wrapper = msgspec.json.Decoder(_Wrapper).decode
