@@ -6,11 +6,13 @@ import re
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from standpipe.cli.main import main
 from tests.evidence.copied import JOURNAL, Delivered, delivered, vault_record
 
+SCHEMA = Path(__file__).parents[2] / "docs" / "verify.schema.json"
 PAGE = Path(__file__).parents[2] / "docs" / "verify-copies.md"
 
 
@@ -130,6 +132,7 @@ def test_json(copy: Path, made: Delivered, capsys: pytest.CaptureFixture[str]) -
     assert found["journals"][0]["segments"] == {"proven": 2, "unproven": {}, "absent": 0}
     assert found["inputs"][0]["out_of_order"]["first"] == [{"line": 6, "journal": JOURNAL, "offset": made.ranges[3][0]}]
     assert found["unpaired"]["paired"] == 6
+    jsonschema.validate(found, json.loads(SCHEMA.read_text()))
 
 
 def test_the_page_has_every_key_of_journals_and_inputs(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:

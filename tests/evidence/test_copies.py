@@ -210,7 +210,19 @@ def test_a_response_that_never_was(copy: Path) -> None:
     assert (result.verdict, result.pairing.requests_unpaired) == ("complete", 1)
     assert [half.offset for half in result.pairing.examples] == [made.ranges[20][0]]
     assert verified(copy, made.lines, CopiesOptions(require_pairs=True)).verdict == "incomplete"
-    assert verified(copy, made.lines, CopiesOptions(pairing=False)).pairing is None
+    assert verified(copy, made.lines, CopiesOptions(checks=frozenset({"tiling"}))).pairing is None
+
+
+def test_only_some_checks(copy: Path) -> None:
+    """Each check finds its own fault, and no other's."""
+    made = delivered()
+    number = place(made, 5)
+    made.lines[number] = made.lines[number].replace(b"policies", b"policiez")
+    del made.lines[place(made, 9)]
+    tiling = only(verified(copy, made.lines, CopiesOptions(checks=frozenset({"tiling"}))))
+    assert (tiling.holes, damages(tiling)) == ((made.ranges[9],), [])
+    integrity = only(verified(copy, made.lines, CopiesOptions(checks=frozenset({"integrity"}))))
+    assert (integrity.holes, damages(integrity)) == ((), [("altered", made.ranges[4][0], made.ranges[7][1])])
 
 
 def test_two_journals_in_one_input(copy: Path) -> None:

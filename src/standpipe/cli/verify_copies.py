@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from standpipe.cli.verify_options import PAIRING, VerifyOptions
 from standpipe.cli.verify_progress import TerminalProgress
 from standpipe.errors import EXIT_NEGATIVE, EXIT_OK, EXIT_UNABLE, StandpipeError
 from standpipe.evidence.copies import CopiesOptions, verify_copies
@@ -23,6 +22,8 @@ from standpipe.observe.log import escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from standpipe.cli.verify_options import VerifyOptions
 
 STATUS_BY_VERDICT = {COMPLETE: EXIT_OK, INCOMPLETE: EXIT_NEGATIVE, UNKNOWN: EXIT_UNABLE}
 
@@ -88,7 +89,7 @@ def _as_options(options: VerifyOptions, own: CopyOptions) -> CopiesOptions:
     return CopiesOptions(
         accept_recorded=options.accept_recorded,
         require_pairs=options.require_pairs,
-        pairing=PAIRING in options.checks,
+        checks=options.checks,
         seals=given.seals,
         recorded=given.recorded,
         first=own.first,

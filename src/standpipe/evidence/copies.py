@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from standpipe.evidence.chain_check import check_seal_times, check_seals_signed
+from standpipe.evidence.checks import ALL_CHECKS, PAIRING
 from standpipe.evidence.copies_check import CopiesCheck, Reference
 from standpipe.evidence.copy_entry import TORN, Entry, flags_of, judge_bytes
 from standpipe.evidence.copy_facts import CopiesResult, InputFacts, OddLine
@@ -43,7 +44,7 @@ Progress = Callable[[int, int], None]  # bytes read so far, bytes there are in a
 
 @dataclass(frozen=True, slots=True)
 class CopiesOptions:
-    """How copies are verified.
+    """How copies are verified. checks: which of evidence.checks to make.
 
     seals: those that are given, beside the ones in the copies. recorded: gaps on record, by journal. first, last: the
     offsets that the copies must reach. prefix: Vault's option of that name. keys: those that must have signed the
@@ -52,7 +53,7 @@ class CopiesOptions:
 
     accept_recorded: bool = False
     require_pairs: bool = False
-    pairing: bool = True
+    checks: frozenset[str] = ALL_CHECKS
     seals: Sequence[SealFacts] = ()
     recorded: Mapping[str, Sequence[GapFacts]] = field(default_factory=dict)
     first: int | None = None
@@ -90,7 +91,7 @@ class _Work:
         self._raw = RawMatch(options.seals)
         self._raw_segments: list[RawSegment] = []
         self._sequence = 0
-        self._pairing = Pairing(spill_directory=options.spill_directory) if options.pairing else None
+        self._pairing = Pairing(spill_directory=options.spill_directory) if PAIRING in options.checks else None
         for seal in options.seals:
             self._seals.give(seal)
 
@@ -115,6 +116,7 @@ class _Work:
             self._options.require_pairs,
             sorted(silent),
             spilled=self._store.spilled,
+            checks=self._options.checks,
             raw=self._raw.records,
             raw_repeated=self._raw.repeated,
         )
@@ -245,6 +247,7 @@ class _Work:
             for fault in (() if signatures is None else signatures.faults)
         ]
         return Reference(
+            checks=self._options.checks,
             seals=seals.ordered(),
             damaged=[*seals.damaged(), *self._seals.damaged.get(journal, ()), *unsigned],
             notices=tuple(check_seal_times(facts)),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from standpipe.evidence.checks import ALL_CHECKS, INTEGRITY, TILING
 from standpipe.evidence.copy_entry import DROPPED, MALFORMED, REENCODED
 from standpipe.evidence.copy_integrity import (
     ALTERED,
@@ -101,6 +102,7 @@ class Reference:
     sealed_from: int | None = None
     notices: tuple[Damage, ...] = ()
     vouched: int | None = None
+    checks: frozenset[str] = ALL_CHECKS
     proven: Sequence[Interval] = ()
 
 
@@ -124,14 +126,14 @@ class CopiesCheck:
         self._reference = reference
         self._place = place
         self._tiling = Tiling(reference.first)
-        self._proofs = SegmentProofs(reference.seals)
+        self._proofs = SegmentProofs(reference.seals if INTEGRITY in reference.checks else ())
         self._damages = _Damages()
         self._other_length = _Damages()
         self._conflicts: dict[int, tuple[int, list[str]]] = {}  # of the open segment: end, places of the versions
         self._results: list[Proof] = []
         self._records = self._copies = self._repeated = self._torn = self._textual = 0
         self._covered_sealed = 0
-        for damage in reference.damaged:
+        for damage in reference.damaged if INTEGRITY in reference.checks else ():
             self._damages.add(damage)
 
     def take(self, record: Record) -> None:
@@ -212,7 +214,7 @@ class CopiesCheck:
         self._conclude(self._proofs.finish())
         for offset in list(self._conflicts):
             self._tell_conflict(offset, None)
-        for start, end in self._tiling.overlaps.kept:
+        for start, end in self._tiling.overlaps.kept if TILING in self._reference.checks else ():
             self._damages.add(Damage("overlap", "the copies", start, end, "two records claim these addresses"))
         self._take_other_lengths()
         undecided = self._bound()
@@ -270,6 +272,8 @@ class CopiesCheck:
     def _holes(self) -> Ranges:
         explained = [addresses for gap in self._reference.recorded if (addresses := gap.explains()) is not None]
         explained += self._reference.proven
+        if TILING not in self._reference.checks:
+            return Ranges()
         found = self._tiling.holes
         if not explained:
             return found

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from standpipe.evidence.checks import CHECKS
 from standpipe.evidence.record_text import unpaired_as_json
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def copies_as_json(result: CopiesResult) -> dict[str, object]:
         "unreadable": result.unreadable,
         "checked_bytes": sum(found.proven_bytes for found in journals),
         "unsealed_bytes": sum(found.unsealed_bytes for found in journals),
+        "checks": [check for check in CHECKS if check in result.checks],
         "journals": [_journal(found) for found in journals],
         "journals_without_records": result.silent,
         "inputs": [_input(facts) for facts in result.inputs],

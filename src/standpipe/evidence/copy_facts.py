@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from standpipe.evidence.checks import ALL_CHECKS
 from standpipe.evidence.copy_order import Order
 from standpipe.evidence.journal_check import COMPLETE, INCOMPLETE, UNKNOWN
 
@@ -60,6 +61,7 @@ class CopiesResult:
     silent: list[str] = field(default_factory=list)
     """Journals of which seals were given, and no record is here."""
     spilled: bool = False
+    checks: frozenset[str] = ALL_CHECKS
     raw: int = 0
     """Records without an envelope."""
     raw_repeated: int = 0
