@@ -331,6 +331,22 @@ def test_a_line_that_a_crash_cut(copy: Path) -> None:
     assert only(verified(copy, lines)).holes == (made.ranges[5],)
 
 
+def test_values_in_clear_text(copy: Path) -> None:
+    """A token that is not hashed is told with its record's place and the member's name; of raw copies, how many."""
+    made = Delivered()
+    made.add(vault_record(0))
+    clear = vault_record(1).replace(b'"token_type"', b'"client_token":"hvs.CAESIJ","token_type"')
+    made.add(clear)
+    result = verified(copy, made.lines)
+    assert result.clear is not None
+    assert [(one.start, one.end, one.fields) for one in result.clear.examples] == [
+        (*made.ranges[1], ("auth.client_token",))
+    ]
+    raw = verified(copy, [clear])
+    assert raw.clear is not None
+    assert (raw.clear.records, raw.clear.examples) == (1, [])
+
+
 def test_nothing_to_go_by(copy: Path, tmp_path: Path) -> None:
     """No record, or no such file: it cannot be told."""
     assert verified(copy, [b"hello", b"{}"]).verdict == "unknown"

@@ -16,7 +16,7 @@ from standpipe.evidence.chain_check import check_seal_times, check_seals_signed
 from standpipe.evidence.checks import ALL_CHECKS, PAIRING
 from standpipe.evidence.copies_check import CopiesCheck, Reference
 from standpipe.evidence.copy_entry import TORN, Entry, flags_of, judge_bytes
-from standpipe.evidence.copy_facts import CopiesResult, InputFacts, OddLine
+from standpipe.evidence.copy_facts import ClearText, CopiesResult, InputFacts, OddLine
 from standpipe.evidence.copy_input import READ_ERRORS, first_time, input_bytes, input_name, lines_of, open_input
 from standpipe.evidence.copy_line import CopiedRecord, CopiedSeal, Odd, parse_copy
 from standpipe.evidence.copy_seals import JournalSeals, SealCollector
@@ -89,6 +89,7 @@ class _Work:
         self._seals = SealCollector()
         self._pieces = PieceJoiner()
         self._raw = RawMatch(options.seals)
+        self._clear = ClearText() if PAIRING in options.checks else None
         self._raw_segments: list[RawSegment] = []
         self._sequence = 0
         self._pairing = Pairing(spill_directory=options.spill_directory) if PAIRING in options.checks else None
@@ -117,6 +118,7 @@ class _Work:
             sorted(silent),
             spilled=self._store.spilled,
             checks=self._options.checks,
+            clear=self._clear,
             raw=self._raw.records,
             raw_repeated=self._raw.repeated,
         )
@@ -193,6 +195,8 @@ class _Work:
         facts.forms[carrier.form] = facts.forms.get(carrier.form, 0) + 1
         if self._pairing is not None and not repeated:
             body = carrier.text[carrier.text.index(b"{") :]
+            if self._clear is not None:
+                self._clear.look(body)
             self._pairing.take(RAW_NODE, self._raw.records, len(body), parse_pair_fields(body))
 
     def _take_record(self, source: int, facts: InputFacts, number: int, record: CopiedRecord) -> None:
@@ -267,7 +271,10 @@ class _Work:
             if position is not None and record.offset > position:
                 self._pairing.gap(journal, position, record.offset)
             if record.versions and not record.torn and record.first is not None and not record.first.flags & TORN:
-                fields = parse_pair_fields(record.versions[0].body)
+                body = record.versions[0].body
+                if self._clear is not None:
+                    self._clear.look(body, journal, record.offset, record.end)
+                fields = parse_pair_fields(body)
                 self._pairing.take(journal, record.offset, record.length, fields)
             else:
                 self._pairing.gap(journal, record.offset, record.end)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from standpipe.evidence.copies_check import CopiesFindings
-    from standpipe.evidence.copy_facts import CopiesResult, InputFacts
+    from standpipe.evidence.copy_facts import ClearText, CopiesResult, InputFacts
     from standpipe.evidence.damage import Damage
     from standpipe.evidence.recorded_gaps import RecordedGap
 
@@ -43,6 +43,7 @@ def copies_as_json(result: CopiesResult) -> dict[str, object]:
         "unreadable": result.unreadable,
         "checked_bytes": sum(found.proven_bytes for found in journals),
         "unsealed_bytes": sum(found.unsealed_bytes for found in journals),
+        "raw_values": _clear(result.clear),
         "checks": [check for check in CHECKS if check in result.checks],
         "journals": [_journal(found) for found in journals],
         "journals_without_records": result.silent,
@@ -67,6 +68,18 @@ def _damage(damage: Damage) -> dict[str, object]:
 
 def _gap(gap: RecordedGap) -> dict[str, object]:
     return {"kind": gap.kind, "from": gap.start, "to": gap.end, "lost": gap.lost, "detail": gap.detail}
+
+
+def _clear(clear: ClearText | None) -> dict[str, object] | None:
+    if clear is None:
+        return None
+    return {
+        "records": clear.records,
+        "examples": [
+            {"journal": one.journal, "from": one.start, "to": one.end, "fields": list(one.fields)}
+            for one in clear.examples
+        ],
+    }
 
 
 def _counts(counted: Sequence[tuple[str, int]]) -> dict[str, int]:

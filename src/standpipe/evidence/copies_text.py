@@ -29,9 +29,16 @@ def copies_as_lines(result: CopiesResult, *, accept_recorded: bool = False) -> l
     lines.extend(f"unreadable: {reason}" for reason in result.unreadable)
     for facts in result.inputs:
         lines.extend(_input(facts))
+    if result.clear is not None and result.clear.records:
+        shown = [f"clear text: {_range(one.start, one.end)}: {', '.join(one.fields)}" for one in result.clear.examples]
+        lines.extend(_limited(shown, result.clear.records) if shown else [_clear_count(result.clear.records)])
     if result.pairing is not None:
         lines.extend(_pairs(result.pairing))
     return lines
+
+
+def _clear_count(count: int) -> str:
+    return f"clear text: {count_text(count, 'record')} without an envelope"
 
 
 def _summary(result: CopiesResult, *, accept_recorded: bool) -> str:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from standpipe.evidence.checks import ALL_CHECKS
 from standpipe.evidence.copy_order import Order
 from standpipe.evidence.journal_check import COMPLETE, INCOMPLETE, UNKNOWN
+from standpipe.records.raw_values import raw_fields
 
 if TYPE_CHECKING:
     from standpipe.evidence.copies_check import CopiesFindings
     from standpipe.evidence.pairing import PairingFindings
 
 EXAMPLES_MAX = 20  # of odd lines of one input
+CLEAR_EXAMPLES_MAX = 1000  # of records with values in clear text
 
 
 @dataclass(slots=True)
@@ -50,6 +52,33 @@ class InputFacts:
             self.odd_examples.append(odd)
 
 
+@dataclass(frozen=True, slots=True)
+class ClearRecord:
+    """A record with values in clear text: where it is, and the dotted names of the members, never the values."""
+
+    journal: str
+    start: int
+    end: int
+    fields: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class ClearText:
+    """Records with values in clear text: how many, and the first ones. Of raw copies no address is known."""
+
+    records: int = 0
+    examples: list[ClearRecord] = field(default_factory=list)
+
+    def look(self, body: bytes, journal: str = "", start: int = 0, end: int = 0) -> None:
+        """Look at a record; journal: "" where it is a raw copy."""
+        names = raw_fields(body)
+        if not names:
+            return
+        self.records += 1
+        if journal and len(self.examples) < CLEAR_EXAMPLES_MAX:
+            self.examples.append(ClearRecord(journal, start, end, names))
+
+
 @dataclass(slots=True)
 class CopiesResult:
     """All of it. pairing: None where it was not asked for."""
@@ -62,6 +91,8 @@ class CopiesResult:
     """Journals of which seals were given, and no record is here."""
     spilled: bool = False
     checks: frozenset[str] = ALL_CHECKS
+    clear: ClearText | None = None
+    """None where records were not looked at."""
     raw: int = 0
     """Records without an envelope."""
     raw_repeated: int = 0
