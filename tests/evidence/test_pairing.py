@@ -199,9 +199,14 @@ def test_a_plugins_entries_pair_with_their_like() -> None:
     assert {"plugin-entry": 1} == judge(records[:2] + records[3:]).explained
 
 
-def test_examples_are_the_first_ones() -> None:
-    """However many are alone: they are counted, and the first 1,000 by offset are listed."""
-    findings = judge([*[half("request", f"id-{number}", 0) for number in range(3000)], *pair("last", 100)])
+@pytest.mark.parametrize("halves_max", [100, 100_000])
+def test_examples_are_the_first_ones(halves_max: int) -> None:
+    """However many are alone, and wherever they wait: they are counted, and the first 1,000 by offset are listed."""
+    pairing = Pairing(halves_max=halves_max)
+    alone = [half("request", f"id-{number}", 0) for number in range(3000)]
+    for number, fields in enumerate([*alone, *pair("last", 100)]):
+        pairing.take("n", number * LENGTH, LENGTH, fields)
+    findings = pairing.finish()
     assert (3000, 1000) == (findings.requests_unpaired, len(findings.examples))
     assert list(range(0, 100_000, LENGTH)) == [one.offset for one in findings.examples]
 

@@ -52,6 +52,20 @@ def test_addresses_that_are_jumped_over() -> None:
     assert {"beside-a-gap": 2} == seen.pairing.explained
 
 
+def test_what_stands_beside_missing_addresses_or_a_torn_record() -> None:
+    """A half in the middle is explained by the addresses that are jumped over just after it, or by the torn record."""
+    before, after = records(0, 51), records(52, 60)
+    jumped = look([(0, before), (10_000, after)])
+    torn = look([(0, before + b'{"half\n' + after)])
+    assert (0, 1) == (jumped.torn_records, torn.torn_records)
+    for seen in (jumped, torn):
+        assert seen.pairing is not None
+        assert ({"beside-a-gap": 1}, 0) == (seen.pairing.explained, seen.pairing.unexplained)
+    alone = look([(0, before + after)])
+    assert alone.pairing is not None
+    assert ({}, 1) == (alone.pairing.explained, alone.pairing.requests_unpaired)
+
+
 def test_torn_records_and_the_unfinished_tail() -> None:
     """Half an entry with the next one glued to it is one torn record and one whole; the tail's half is neither."""
     seen = look([(10, b'{"half' + record(0) + b'{"type":"requ')])
