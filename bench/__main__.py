@@ -9,7 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from bench import delivery, file_source, formats, journal, openbao, relay, stall, start
+from bench import delivery, file_source, formats, journal, openbao, relay, stall, start, verify
 from bench.contest import tell
 from bench.cpu import machine
 from bench.size import FULL, QUICK
@@ -30,6 +30,7 @@ MEASURES: dict[str, Callable[[Size], list[Row]]] = {
     "start": start.rows,
     "formats": formats.rows,
     "delivery": delivery.rows,
+    "verify": verify.rows,
 }
 
 

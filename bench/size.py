@@ -24,6 +24,7 @@ class Size:
     delivery_records: int
     backlog_records: int
     file_rounds: int
+    verify_pairs: int
 
     @property
     def saturated(self) -> Load:
@@ -48,6 +49,7 @@ FULL = Size(
     delivery_records=400_000,
     backlog_records=500_000,
     file_rounds=3,
+    verify_pairs=250_000,
 )
 QUICK = Size(
     pairs=2,
@@ -60,4 +62,5 @@ QUICK = Size(
     delivery_records=100_000,
     backlog_records=150_000,
     file_rounds=1,
+    verify_pairs=100_000,
 )
