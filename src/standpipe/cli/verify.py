@@ -37,7 +37,7 @@ Examples:
   standpipe verify s3://audit-archive/vault                     an archive, all nodes in it
   standpipe verify export.jsonl.gz                              copies from downstream
   standpipe verify --require-pairs                              each request must have its response
-  standpipe verify --checks integrity                           digests and seals alone, twice as fast
+  standpipe verify --checks integrity                           digests and seals alone: the fastest
   standpipe verify --schema                                     the JSON schema of --json
 
 \b
