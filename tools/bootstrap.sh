@@ -73,6 +73,7 @@ fsfreeze util-linux
 unshare util-linux
 logrotate logrotate
 zstd zstd
+chromium chromium
 EOF
 }
 

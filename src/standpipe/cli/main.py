@@ -64,6 +64,7 @@ COMMANDS: dict[str, Entry] = {
     "query": Entry("standpipe.cli.query:command", "Ask journals, archives and exports in SQL."),
     "export": Entry("standpipe.cli.export:command", "Write the records to Parquet files, for larger engines."),
     "whois": Entry("standpipe.cli.whois:command", "Find the records of a value that the log shows only as an HMAC."),
+    "report": Entry("standpipe.cli.report:command", "Write one HTML page: is it complete, what happened, who did it."),
     "rotate": Entry("standpipe.cli.rotate:command", "Rotate a live audit.log without loss, beside another shipper."),
     "check": Entry("standpipe.cli.check:command", "Tell what will not work, before it does not."),
     "demo": Entry("standpipe.cli.demo:command", "Show it all on a real server, in half a minute."),
