@@ -49,6 +49,16 @@ class GapPlace:
     end: int
 
 
+REQUESTS_ONCE = """\
+CREATE TEMP TABLE requests AS
+SELECT time, response_time, duration_ms, operation, path, mount_point, namespace_path, client_id, display_name,
+       remote_address, error, outcome, is_root
+FROM requests"""
+"""Puts the halves of all requests together once, instead of for each question.
+
+A temporary table comes before a view of the same name, so the questions are those that `standpipe query` asks the view.
+"""
+
 OVERVIEW = Question(
     "overview",
     "The numbers at the top",
