@@ -16,7 +16,8 @@ import pytest
 
 from standpipe.analysis import report_questions as questions
 from standpipe.analysis.database import open_database
-from standpipe.analysis.report import Sources, make_page, write_report
+from standpipe.analysis.report import make_page, write_report
+from standpipe.analysis.report_sources import Sources
 from standpipe.cli.main import main
 from tests.analysis.report_journal import HOSTILE, HOSTILE_PATH, Client, busy_journal
 

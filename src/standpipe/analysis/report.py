@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import os
-import shlex
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from standpipe import __version__
 from standpipe.analysis import report_questions as questions
-from standpipe.analysis.database import Room, open_database
-from standpipe.analysis.report_evidence import (
-    GAPS_MAX,
-    UNPROVEN,
-    Gap,
-    SourceEvidence,
-    TimedGap,
-    gaps_of,
-    overall_verdict,
-)
+from standpipe.analysis.database import open_database
+from standpipe.analysis.report_evidence import GAPS_MAX, Gap, SourceEvidence, TimedGap, gaps_of, overall_verdict
 from standpipe.analysis.report_html import number_text
 from standpipe.analysis.report_lanes import gap_stretches, lane_names, sealed_stretches
 from standpipe.analysis.report_page import Page, render
+from standpipe.analysis.report_sources import query_command
 from standpipe.analysis.report_time import Span, as_utc, bin_width
+from standpipe.analysis.report_verify import gather_evidence
 from standpipe.errors import StandpipeError
-from standpipe.evidence.verdict_text import as_json, as_lines
-from standpipe.evidence.verify import verify_journal
-from standpipe.journal import identity
 from standpipe.journal.atomic import atomic_write
-from standpipe.journal.layout import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,34 +27,11 @@ if TYPE_CHECKING:
     import duckdb
 
     from standpipe.analysis.report_questions import Answer, Question
-    from standpipe.archive.location import ArchiveOptions
-    from standpipe.evidence.signatures import Keys
+    from standpipe.analysis.report_sources import Sources
 
     Progress = Callable[[int, int], None]  # bytes done, and in all
 
 HINT = "Run: pip install 'standpipe[report]'"
-JOURNAL, ARCHIVE, PARQUET = "journal", "archive", "parquet"
-NOT_VERIFIED = {
-    ARCHIVE: "an archive, which this report does not verify",
-    PARQUET: "an export, which holds no proof: verify the journal or the archive that it was made from",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """Where the records are, which of them are wanted, and how to get at them. Times are in UTC."""
-
-    journals: tuple[str, ...] = ()
-    archives: tuple[str, ...] = ()
-    exports: tuple[str, ...] = ()
-    since: datetime | None = None
-    until: datetime | None = None
-    prefix: str | None = None
-    archive: ArchiveOptions | None = None
-    room: Room | None = None
-    keys: Keys | None = None
-    key_files: tuple[str, ...] = ()
-    accept_recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +58,7 @@ def write_report(
     Raises StandpipeError where a library is missing; UsageError, JournalError and ArchiveError for sources; OSError.
     """
     _need_charts()
-    evidence = [
-        *(_verified(path, sources, verifying) for path in sources.journals),
-        *(_unverified(location, ARCHIVE, UNPROVEN) for location in sources.archives),
-        *(_unverified(location, PARQUET, UNPROVEN) for location in sources.exports),
-    ]
+    evidence = gather_evidence(sources, verifying)
     connection = open_database(
         [*sources.journals, *sources.archives],
         since=sources.since,
@@ -133,54 +95,6 @@ def _need_charts() -> None:
         if (error.name or "").partition(".")[0] == "standpipe":
             raise  # a fault of ours
         raise StandpipeError(f"this command needs a library that cannot be loaded: {error}", HINT) from error
-
-
-def _verified(path: str, sources: Sources, progress: Progress) -> SourceEvidence:
-    layout = Layout(os.path.abspath(path))
-    known = identity.read(layout)
-    findings = verify_journal(layout, accept_recorded=sources.accept_recorded, keys=sources.keys, progress=progress)
-    return SourceEvidence(
-        location=path,
-        kind=JOURNAL,
-        verdict=findings.verdict,
-        lines=tuple(as_lines(findings, accept_recorded=sources.accept_recorded)),
-        command=verify_command(path, sources),
-        facts=as_json(findings),
-        journal_id=known.journal_id,
-        node=known.node,
-    )
-
-
-def _unverified(location: str, kind: str, verdict: str) -> SourceEvidence:
-    return SourceEvidence(location, kind, verdict, (NOT_VERIFIED[kind],), "")
-
-
-def verify_command(path: str, sources: Sources) -> str:
-    """Return the command line that verifies a journal as the report did."""
-    words = ["standpipe", "verify", "--journal", path]
-    words += [word for file in sources.key_files for word in ("--public-key", file)]
-    return shlex.join([*words, "--accept-recorded"] if sources.accept_recorded else words)
-
-
-def query_command(sources: Sources) -> str:
-    """Return the command line, up to the SQL, that asks what the report asked."""
-    words = ["standpipe", "query"]
-    for option, values in (
-        ("--journal", sources.journals),
-        ("--archive", sources.archives),
-        ("--parquet", sources.exports),
-    ):
-        words += [word for value in values for word in (option, value)]
-    archive = sources.archive
-    for option, value in (
-        ("--endpoint", archive.endpoint if archive else None),
-        ("--region", archive.region if archive else None),
-        ("--prefix", sources.prefix),
-        ("--since", sources.since.isoformat() if sources.since else None),
-        ("--until", sources.until.isoformat() if sources.until else None),
-    ):
-        words += [option, value] if value else []
-    return shlex.join(words)
 
 
 class _Asker:

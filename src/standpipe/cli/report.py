@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from standpipe.analysis.database import Room
-from standpipe.analysis.report import Sources, write_report
+from standpipe.analysis.report import write_report
+from standpipe.analysis.report_sources import Sources
 from standpipe.cli.sources import archive_options, locations_of, source_options
 from standpipe.cli.verify_progress import TerminalProgress
 from standpipe.evidence.trusted_keys import trusted_keys
