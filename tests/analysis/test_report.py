@@ -20,6 +20,7 @@ from standpipe.analysis.report import make_page, write_report
 from standpipe.analysis.report_sources import Sources
 from standpipe.cli.main import main
 from tests.analysis.report_journal import HOSTILE, HOSTILE_PATH, Client, busy_journal
+from tests.archive.archived import CLUSTER, SEGMENT_BYTES, make_archive, objects_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -269,6 +270,22 @@ def test_an_export_is_not_proven(counted: tuple[Path, Client], tmp_path: Path) -
     text = output.read_text()
     assert '<section class="verdict verdict-unproven"' in text
     assert f"<dd>{counted[1].records:,}</dd>" in text
+
+
+def test_an_archive_is_verified(tmp_path: Path) -> None:
+    """Each journal of an archive has its own line of evidence, and damage there is damage of the whole."""
+    archive, output = tmp_path / "archive", tmp_path / "report.html"
+    make_archive(archive, tmp_path / "journals", "one", "two")
+    words = ["report", "--archive", str(archive), "--output", str(output)]
+    assert main(words) == 0
+    text = output.read_text()
+    assert '<section class="verdict verdict-complete"' in text
+    places = [f"<code>{archive}: {CLUSTER}/{node}</code>: complete: every byte" for node in ("one", "two")]
+    assert [True, True] == [place in text for place in places]
+    assert 1 == text.count(f"standpipe verify {archive}<")
+    objects_of(archive, SEGMENT_BYTES, "two")["data"].unlink()
+    assert main(words) == 0
+    assert '<section class="verdict verdict-incomplete"' in output.read_text()
 
 
 def test_what_is_said_on_stdout(counted: tuple[Path, Client], capsys: pytest.CaptureFixture[str]) -> None:

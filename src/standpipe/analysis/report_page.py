@@ -269,7 +269,7 @@ def _incidents(page: Page) -> str:
 
 def _queries(page: Page) -> str:
     entries = "\n".join(_query(page, name) for name in page.answers)
-    verify = "\n".join(visible(source.command) for source in page.sources if source.command)
+    verify = "\n".join(dict.fromkeys(visible(source.command) for source in page.sources if source.command))
     proof = f"<p>The verdict and the evidence:</p>\n<pre><code>{verify}</code></pre>\n" if verify else ""
     return f"""\
 <section id="queries">

@@ -33,9 +33,25 @@ class Sources:
 
 def verify_command(path: str, sources: Sources) -> str:
     """Return the command line that verifies a journal as the report did."""
-    words = ["standpipe", "verify", "--journal", path]
-    words += [word for file in sources.key_files for word in ("--public-key", file)]
-    return shlex.join([*words, "--accept-recorded"] if sources.accept_recorded else words)
+    return shlex.join(["standpipe", "verify", "--journal", path, *_how(sources)])
+
+
+def verify_archive_command(location: str, sources: Sources) -> str:
+    """Return the command line that verifies an archive as the report did."""
+    archive = sources.archive
+    words = ["standpipe", "verify", location, *_how(sources)]
+    for option, value in (
+        ("--endpoint", archive.endpoint if archive else None),
+        ("--region", archive.region if archive else None),
+    ):
+        words += [option, value] if value else []
+    return shlex.join(words)
+
+
+def _how(sources: Sources) -> list[str]:
+    words = [word for file in sources.key_files for word in ("--public-key", file)]
+    words += ["--prefix", sources.prefix] if sources.prefix is not None else []
+    return [*words, "--accept-recorded"] if sources.accept_recorded else words
 
 
 def query_command(sources: Sources) -> str:
