@@ -305,9 +305,18 @@ def test_what_is_said_on_stdout(counted: tuple[Path, Client], capsys: pytest.Cap
 
 
 def test_no_journal_no_page(tmp_path: Path) -> None:
-    """A source that cannot be read ends with 2, and nothing is written."""
+    """A place that is no journal ends with 64, as for query, and nothing is written."""
     output = tmp_path / "report.html"
-    assert main(["report", "--journal", str(tmp_path / "none"), "--output", str(output)]) == 2
+    assert main(["report", "--journal", str(tmp_path / "none"), "--output", str(output)]) == 64
+    assert not output.exists()
+
+
+def test_a_journal_of_another_format(tmp_path: Path) -> None:
+    """A journal that cannot be read ends with 2, and nothing is written."""
+    journal, _ = busy_journal(tmp_path / "journal", count=1, segments=1)
+    (journal.root / "journal.json").write_text('{"format": 99}')
+    output = tmp_path / "report.html"
+    assert main(["report", "--journal", str(journal.root), "--output", str(output)]) == 2
     assert not output.exists()
 
 

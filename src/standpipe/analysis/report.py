@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -58,17 +60,7 @@ def write_report(
     Raises StandpipeError where a library is missing; UsageError, JournalError and ArchiveError for sources; OSError.
     """
     _need_charts()
-    evidence = gather_evidence(sources, verifying)
-    connection = open_database(
-        [*sources.journals, *sources.archives],
-        since=sources.since,
-        until=sources.until,
-        progress=reading,
-        parquet=sources.exports,
-        prefix=sources.prefix,
-        archive=sources.archive,
-        room=sources.room,
-    )
+    evidence, connection = _read(sources, verifying, reading)
     # The database is thrown away: to write it out neatly at its end took 2 s of a million records.
     connection.execute("PRAGMA disable_checkpoint_on_shutdown")
     try:
@@ -80,6 +72,40 @@ def write_report(
     records = page.answers[questions.RECORDS.name]
     total = sum(_whole(row[records.columns.index("records")]) for row in records.rows)
     return Written(output, len(data), page.verdict, total)
+
+
+class _StoppedError(Exception):
+    """The other half has failed, so nobody waits for this one. It never leaves this module."""
+
+
+def _read(
+    sources: Sources, verifying: Progress, reading: Progress
+) -> tuple[list[SourceEvidence], duckdb.DuckDBPyConnection]:
+    """Verify and load at the same time: loading leaves a part of the second core to itself, and both read one cache."""
+    stop = threading.Event()
+
+    def still_wanted(done: int, total: int) -> None:
+        if stop.is_set():
+            raise _StoppedError
+        verifying(done, total)
+
+    with ThreadPoolExecutor(1) as beside:
+        evidence = beside.submit(gather_evidence, sources, still_wanted)
+        try:
+            connection = open_database(
+                [*sources.journals, *sources.archives],
+                since=sources.since,
+                until=sources.until,
+                progress=reading,
+                parquet=sources.exports,
+                prefix=sources.prefix,
+                archive=sources.archive,
+                room=sources.room,
+            )
+            return evidence.result(), connection
+        except BaseException:  # an interrupt as well: the thread must end before we can
+            stop.set()
+            raise
 
 
 def style_sheet() -> str:
