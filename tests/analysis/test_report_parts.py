@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
 import pytest
@@ -31,6 +32,7 @@ from standpipe.analysis.report_lanes import (
 )
 from standpipe.analysis.report_questions import RECORDS, SEALS, Answer, GapPlace, gap_times, sql_text
 from standpipe.analysis.report_time import BINS_MAX, Span, bin_width, parse_time, time_text, width_text
+from standpipe.analysis.report_verdict import verdict_card
 from standpipe.evidence.journal_check import COMPLETE, INCOMPLETE, UNKNOWN
 
 T0 = datetime(2024, 5, 6)  # noqa: DTZ001 - UTC, as the tables hold times
@@ -147,7 +149,8 @@ def test_gaps_are_wide_enough_to_be_seen() -> None:
 
     assert [Stretch("n", GAP, at(1), at(2))] == gap_stretches([gap(1, 2), gap(None, None), gap(11, 12)], SPAN)
     (narrow,) = gap_stretches([gap(5, None)], SPAN)
-    assert SPAN.length / 250 == narrow.end - narrow.start
+    half = SPAN.length / 500
+    assert (at(5) - half, at(5) + half) == (narrow.start, narrow.end)
 
 
 def test_lanes_are_bounded_and_gaps_come_first() -> None:
@@ -169,6 +172,16 @@ def test_the_verdict_is_the_worst() -> None:
     assert UNKNOWN == verdict_of(COMPLETE, UNKNOWN, UNPROVEN)
     assert UNPROVEN == verdict_of(COMPLETE, UNPROVEN)
     assert UNKNOWN == verdict_of()
+
+
+def test_the_card_says_what_matters() -> None:
+    """What is wrong and what was checked stand in the verdict; single records that are alone are only counted there."""
+    lines = ("INCOMPLETE: 1 hole", "hole: 5 to 7", *["unpaired: request"] * 30, "checked: 2 segments")
+    facts = {"unpaired": {"requests": 30, "responses": 1}}
+    card = verdict_card(INCOMPLETE, [SourceEvidence("/j", "journal", INCOMPLETE, lines, "", facts)])
+    told = re.findall("<li>(.*)</li>", card)
+    alone = "not explained: 30 requests without a response, 1 response without a request"
+    assert ["INCOMPLETE: 1 hole", "hole: 5 to 7", "checked: 2 segments", alone] == told
 
 
 def test_gaps_and_counts_of_verify() -> None:

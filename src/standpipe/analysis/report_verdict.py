@@ -8,6 +8,7 @@ from standpipe.analysis.report_evidence import UNPROVEN, count_in
 from standpipe.analysis.report_html import Column, cut, table, visible
 from standpipe.analysis.report_time import time_text
 from standpipe.evidence.journal_check import COMPLETE, INCOMPLETE, UNKNOWN
+from standpipe.evidence.wording import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,10 @@ WORDS = {
     UNPROVEN: ("?", "Not proven", "A source holds no seals, so nothing can be told of what is missing from it."),
 }
 LOST_WORDS = {"yes": "lost", "no": "nothing lost", "maybe": "perhaps lost"}
-LINES_MAX = 12  # of what verify says of one source; the command beside it says all
+CARD_LINES_MAX = 12  # what is wrong stands first; a card that fills the page is read by nobody
+LINES_MAX = 40  # of what verify says of one source; the command at the page's end says all
+NOT_IN_THE_CARD = ("unpaired:", "explained:", "notice:", "  ")
+"""How the lines begin that are about single records, or no fault: they stand in the evidence below."""
 
 _SOURCE_COLUMNS = (
     Column("location", "source", "long"),
@@ -64,7 +68,7 @@ def verdict_card(verdict: str, sources: Sequence[SourceEvidence]) -> str:
     told = "\n".join(
         f"<li>{f'<code>{visible(source.location)}</code>: ' if several else ''}{cut(line)}</li>"
         for source in sources
-        for line in (source.lines[:1] if several else source.lines[:LINES_MAX])
+        for line in (source.lines[:1] if several else _card_lines(source))
     )
     return f"""\
 <section class="verdict verdict-{verdict}" id="verdict">
@@ -79,21 +83,34 @@ def verdict_card(verdict: str, sources: Sequence[SourceEvidence]) -> str:
 </section>"""
 
 
+def _card_lines(source: SourceEvidence) -> list[str]:
+    lines = [line for line in source.lines if not line.startswith(NOT_IN_THE_CARD)][:CARD_LINES_MAX]
+    requests, responses = (count_in(source.facts, "unpaired", key) or 0 for key in ("requests", "responses"))
+    if requests or responses:
+        lines.append(
+            f"not explained: {count_text(requests, 'request')} without a response, "
+            f"{count_text(responses, 'response')} without a request"
+        )
+    return lines
+
+
 def source_table(sources: Sequence[SourceEvidence]) -> str:
-    """Return a row of numbers for each source, and in words what is wrong where there are several."""
+    """Return a row of numbers for each source, and what was said of it in words."""
     rows = [
         (source.location, WORDS[source.verdict][1], *(count_in(source.facts, *path) for path in _FACT_PATHS))
         for source in sources
     ]
     names = [column.name for column in _SOURCE_COLUMNS]
     numbers = table(_SOURCE_COLUMNS, names, rows, "What verifying each source said")
-    words = "" if len(sources) == 1 else "\n".join(_words(source) for source in sources if len(source.lines) > 1)
+    words = "\n".join(_words(source) for source in sources if len(source.lines) > 1)
     return f'<div class="figure">\n<h3>Sources, verified</h3>\n{numbers}\n{words}</div>'
 
 
 def _words(source: SourceEvidence) -> str:
-    lines = "\n".join(f"<li>{cut(line)}</li>" for line in source.lines[1:LINES_MAX])
-    return f"<p><code>{visible(source.location)}</code></p>\n<ul>\n{lines}\n</ul>\n"
+    lines = "\n".join(f"<li>{cut(line.strip())}</li>" for line in source.lines[:LINES_MAX])
+    left_out = len(source.lines) - LINES_MAX
+    lines += f"\n<li>… and {count_text(left_out, 'more line')}</li>" if left_out > 0 else ""
+    return f'<p class="note"><code>{visible(source.location)}</code></p>\n<ul class="note">\n{lines}\n</ul>\n'
 
 
 def gap_table(gaps: Sequence[TimedGap], left_out: int, link: str) -> str:
