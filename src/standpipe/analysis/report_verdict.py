@@ -23,7 +23,7 @@ WORDS = {
 }
 LOST_WORDS = {"yes": "lost", "no": "nothing lost", "maybe": "perhaps lost"}
 CARD_LINES_MAX = 12  # what is wrong stands first; a card that fills the page is read by nobody
-LINES_MAX = 40  # of what verify says of one source; the command at the page's end says all
+LINES_MAX = 20  # of what verify says of one source; the command at the page's end says all
 NOT_IN_THE_CARD = ("unpaired:", "explained:", "notice:", "  ")
 """How the lines begin that are about single records, or no fault: they stand in the evidence below."""
 
