@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from standpipe.cli import verify_progress
+from standpipe.cli import progress
 from standpipe.cli.main import main
 from standpipe.evidence.chain_check import SEALED_BEFORE_PREVIOUS, SEALED_BEFORE_RECORD
 from standpipe.evidence.recorded_gaps import LOSS_BY_KIND
@@ -195,12 +195,12 @@ def test_progress_is_told_on_a_terminal_only(journal: Crafted) -> None:
     """Long work says how far it is, and takes the line away at the end; a pipe gets nothing."""
     code = (
         "import sys\n"
-        "from standpipe.cli import verify_progress\n"
+        "from standpipe.cli import progress\n"
         "from standpipe.cli.main import main\n"
-        "verify_progress.PROGRESS_AFTER_SECONDS = verify_progress.PROGRESS_EVERY_SECONDS = 0\n"
+        "progress.PROGRESS_AFTER_SECONDS = progress.PROGRESS_EVERY_SECONDS = 0\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
-    assert verify_progress.PROGRESS_AFTER_SECONDS == 2.0
+    assert progress.PROGRESS_AFTER_SECONDS == 2.0
     command = [sys.executable, "-c", code, "verify", "--journal", str(journal.root)]
     ours, theirs = pty.openpty()
     try:

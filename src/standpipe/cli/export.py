@@ -12,8 +12,8 @@ from standpipe.analysis.database import Room
 from standpipe.analysis.export import export
 from standpipe.analysis.locations import Wanted, sources_at
 from standpipe.analysis.parquet_place import open_place
+from standpipe.cli.progress import TerminalProgress
 from standpipe.cli.sources import archive_options, locations_of, source_options
-from standpipe.cli.verify_progress import TerminalProgress
 from standpipe.observe.log import escape_control
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import click
 from standpipe.analysis.database import Room, open_database
 from standpipe.analysis.named import NamedQuery, named_queries, named_query
 from standpipe.analysis.output import FORMATS, PARQUET, TABLE, write_parquet, write_result
+from standpipe.cli.progress import TerminalProgress
 from standpipe.cli.sources import archive_options, locations_of, source_options
-from standpipe.cli.verify_progress import TerminalProgress
 from standpipe.errors import UsageError
 
 if TYPE_CHECKING:

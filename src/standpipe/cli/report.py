@@ -12,8 +12,8 @@ import click
 from standpipe.analysis.database import Room
 from standpipe.analysis.report import write_report
 from standpipe.analysis.report_sources import Sources
+from standpipe.cli.progress import TerminalProgress
 from standpipe.cli.sources import archive_options, locations_of, source_options
-from standpipe.cli.verify_progress import TerminalProgress
 from standpipe.evidence.trusted_keys import trusted_keys
 from standpipe.observe.log import escape_control
 

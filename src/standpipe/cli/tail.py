@@ -16,7 +16,7 @@ from standpipe.analysis.tail_filter import Wish
 from standpipe.analysis.tail_line import WIDE_COLUMNS, as_line, as_object, date_of
 from standpipe.analysis.tail_notice import notice_as_object, notice_as_text
 from standpipe.analysis.tail_pairs import Exchange
-from standpipe.cli.verify_progress import TerminalProgress
+from standpipe.cli.progress import TerminalProgress
 from standpipe.delivery.edges import parse_time
 from standpipe.journal.layout import DEFAULT_JOURNAL, Layout
 from standpipe.observe.log import Log, escape_control

@@ -7,11 +7,11 @@ import os
 
 import click
 
+from standpipe.cli.progress import TerminalProgress
 from standpipe.cli.verify_copies import CopyOptions, copy_options, verify_copied_files
 from standpipe.cli.verify_fleet import FleetOptions, fleet_options, verify_fleet
 from standpipe.cli.verify_inputs import sort_inputs
 from standpipe.cli.verify_options import VerifyOptions
-from standpipe.cli.verify_progress import TerminalProgress
 from standpipe.errors import EXIT_NEGATIVE, EXIT_OK, EXIT_UNABLE, StandpipeError, UsageError
 from standpipe.evidence.checks import CHECKS, PAIRING
 from standpipe.evidence.journal_check import COMPLETE, INCOMPLETE, UNKNOWN

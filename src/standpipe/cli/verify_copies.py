@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from standpipe.cli.verify_progress import TerminalProgress
+from standpipe.cli.progress import TerminalProgress
 from standpipe.errors import EXIT_NEGATIVE, EXIT_OK, EXIT_UNABLE, StandpipeError
 from standpipe.evidence.copies import CopiesOptions, verify_copies
 from standpipe.evidence.copies_json import copies_as_json

@@ -13,8 +13,8 @@ import click
 
 from standpipe.archive.location import ArchiveOptions
 from standpipe.archive.reading import open_archive
+from standpipe.cli.progress import TerminalProgress
 from standpipe.cli.values import seconds
-from standpipe.cli.verify_progress import TerminalProgress
 from standpipe.errors import ArchiveError, JournalError, StandpipeError
 from standpipe.evidence.fleet import Fleet, Member, judge_fleet
 from standpipe.evidence.fleet_text import fleet_as_json, fleet_as_lines

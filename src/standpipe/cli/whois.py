@@ -14,7 +14,7 @@ from standpipe.analysis.whois import in_archive, in_journal
 from standpipe.analysis.whois_line import as_line, as_object
 from standpipe.analysis.whois_match import Needle
 from standpipe.archive.location import ArchiveOptions
-from standpipe.cli.verify_progress import TerminalProgress
+from standpipe.cli.progress import TerminalProgress
 from standpipe.errors import EXIT_NEGATIVE, EXIT_OK, UsageError
 from standpipe.journal.layout import DEFAULT_JOURNAL, Layout
 from standpipe.observe.log import Log, escape_control
