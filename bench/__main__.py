@@ -9,7 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from bench import delivery, file_source, formats, journal, openbao, relay, stall, start, verify
+from bench import delivery, file_source, formats, journal, openbao, query, relay, stall, start, verify
 from bench.contest import tell
 from bench.cpu import machine
 from bench.size import FULL, QUICK
@@ -31,6 +31,7 @@ MEASURES: dict[str, Callable[[Size], list[Row]]] = {
     "formats": formats.rows,
     "delivery": delivery.rows,
     "verify": verify.rows,
+    "query": query.rows,
 }
 
 

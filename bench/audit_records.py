@@ -74,7 +74,8 @@ def pair(number: int) -> bytes:
     return (first + second).encode("ascii")
 
 
-def blocks(records: int, pairs_a_block: int = 1000) -> Iterator[bytes]:
-    """Yield so many records (an even number) in blocks."""
-    for start in range(0, records // 2, pairs_a_block):
-        yield b"".join([pair(number) for number in range(start, min(records // 2, start + pairs_a_block))])
+def blocks(first: int, records: int, pairs_a_block: int = 1000) -> Iterator[bytes]:
+    """Yield so many records (an even number) in blocks, from the pair of that number on."""
+    end = first + records // 2
+    for start in range(first, end, pairs_a_block):
+        yield b"".join([pair(number) for number in range(start, min(end, start + pairs_a_block))])

@@ -25,6 +25,8 @@ class Size:
     backlog_records: int
     file_rounds: int
     verify_pairs: int
+    query_records: int
+    export_records: int
 
     @property
     def saturated(self) -> Load:
@@ -50,6 +52,8 @@ FULL = Size(
     backlog_records=500_000,
     file_rounds=3,
     verify_pairs=250_000,
+    query_records=1_000_000,
+    export_records=10_000_000,
 )
 QUICK = Size(
     pairs=2,
@@ -63,4 +67,6 @@ QUICK = Size(
     backlog_records=150_000,
     file_rounds=1,
     verify_pairs=100_000,
+    query_records=100_000,
+    export_records=200_000,
 )
