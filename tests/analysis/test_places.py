@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
+from msgspec.structs import replace
 
 from standpipe.analysis.database import open_database
 from standpipe.analysis.export import Exported, export
 from standpipe.analysis.locations import Wanted, sources_at
 from standpipe.analysis.parquet_layout import records_key
 from standpipe.analysis.parquet_place import open_place
+from standpipe.archive.location import ArchiveOptions
 from standpipe.errors import StandpipeError, UsageError
 from standpipe.journal.layout import COMPRESSED_SUFFIX
 from tests.analysis.audit_world import Asked, world, write
 from tests.evidence.craft import JOURNAL_ID, Crafted, compress
+from tests.sinks.objects_peer import BUCKET, REGION, S3Peer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -174,6 +177,36 @@ def test_since_over_an_export(journal: Crafted, tmp_path: Path) -> None:
     connection.close()
     assert [(True, True)] == day
     assert figures([str(tmp_path / "j")], **options)[2] == figures([], parquet=[str(tmp_path / "p")], **options)[2]
+
+
+def test_an_object_store(journal: Crafted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An archive in S3 is read, an export written there, read back by dates, and written again with the facts kept."""
+    archive(journal, tmp_path / "a")
+    peer = S3Peer(tmp_path).make_bucket()
+    try:
+        for path in (tmp_path / "a").rglob("*"):
+            if path.is_file():
+                peer.store().put(f"long/{path.relative_to(tmp_path / 'a')}", path.read_bytes())
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", peer.key[0])
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", peer.key[1])
+        monkeypatch.setenv("AWS_REGION", REGION)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", peer.endpoint)
+        sealed = expected(REQUESTS, torn=0, seals=4)
+        options = ArchiveOptions(region=REGION, endpoint=peer.endpoint)
+        assert sealed == figures([f"s3://{BUCKET}/long"], archive=options)
+        target = f"s3://{BUCKET}/lake"
+        sources = sources_at([f"s3://{BUCKET}/long"], Wanted(archive=options, stretch_bytes=0))
+        done = export(sources, open_place(target, create=True))
+        again = export([replace(source, seals=[]) for source in sources], open_place(target))
+        assert (sealed[0], done) == (done.records, again)
+        assert sealed == figures([], parquet=[target])
+        day: dict[str, Any] = {"since": datetime(2024, 5, 7, tzinfo=UTC), "until": datetime(2024, 5, 8, tzinfo=UTC)}
+        assert figures([str(tmp_path / "a")], **day) == figures([], parquet=[target], **day)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "")
+        with pytest.raises(StandpipeError, match=r"s3://.*nowhere.* cannot be listed"):
+            open_database([], parquet=["s3://nowhere-at-all/x"])
+    finally:
+        peer.stop()
 
 
 def test_a_node_with_an_odd_name() -> None:

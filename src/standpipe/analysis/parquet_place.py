@@ -99,7 +99,7 @@ class StorePlace:
             ) from error
         self._url = url
         self._obstore = obstore
-        endpoint = os.environ.get("AWS_ENDPOINT_URL", "") + os.environ.get("AWS_ENDPOINT", "")
+        endpoint = os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT") or ""
         client: ClientConfig = {"allow_http": endpoint.startswith("http://")}
         self._store: ObjectStore = from_url(url, client_options=client)
 
