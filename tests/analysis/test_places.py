@@ -168,6 +168,17 @@ def test_an_export_and_its_journal(journal: Crafted, tmp_path: Path) -> None:
     assert (whole[0] + 1, 2, whole[2]) == both[:3]
 
 
+def test_an_export_of_a_part_and_the_archive(journal: Crafted, tmp_path: Path) -> None:
+    """Where an export has the first segments of an archive, the archive gives the others only."""
+    archive(journal, tmp_path / "a")
+    shutil.copytree(tmp_path / "a", tmp_path / "part")
+    for path in (tmp_path / "part").rglob("*-*.*"):
+        if int(path.name[:20]) >= journal.bases[2]:
+            path.unlink()
+    run_export(tmp_path / "part", tmp_path / "p")
+    assert expected(REQUESTS, torn=0, seals=4) == figures([str(tmp_path / "a")], parquet=[str(tmp_path / "p")])
+
+
 def test_since_over_an_export(journal: Crafted, tmp_path: Path) -> None:
     """Both times hold for exports too."""
     run_export(tmp_path / "j", tmp_path / "p")

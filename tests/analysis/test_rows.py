@@ -186,6 +186,11 @@ def test_a_member_of_another_type_costs_its_own_column_only(path: str, column: s
     assert {**FULL_ROW, column: None} == found
 
 
+def test_a_token_that_only_auth_names() -> None:
+    """Where the request has no token, that of auth counts."""
+    assert {"torn": False, "client_token": "t"} == row({"auth": {"client_token": "t"}, "request": {}})
+
+
 def test_odd_parents() -> None:
     """A request, a response, a namespace that are no objects leave their columns empty."""
     entry = {"type": "request", "auth": [], "request": {"namespace": "root", "path": "p"}, "response": 3}
