@@ -14,8 +14,6 @@ percent-encoded as in a URL. The columns node and date are in the path only, as 
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from standpipe.analysis.rows import COLUMNS
 from standpipe.analysis.views import INCIDENT_COLUMNS, SEAL_COLUMNS, columns_sql, literal, names_sql
 from standpipe.journal.layout import OFFSET_DIGITS
@@ -28,14 +26,20 @@ COMPRESSION = "zstd"  # half of snappy's size; all five engines read it
 _COLUMNS = {RECORDS: COLUMNS, INCIDENTS: INCIDENT_COLUMNS, SEALS: SEAL_COLUMNS}
 
 
+def percent_encoded(name: str) -> str:
+    """Return a name as a part of a URL's path (RFC 3986): letters, digits and ``-._~`` stay."""
+    plain = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+    return "".join(chr(byte) if byte in plain else f"%{byte:02X}" for byte in name.encode("utf-8", "surrogateescape"))
+
+
 def records_key(date: str, node: str, journal: str, base: int) -> str:
     """Return the name of a file of records, below the export's place."""
-    return f"{RECORDS}/date={date}/node={quote(node, safe='')}/{journal}-{base:0{OFFSET_DIGITS}d}{SUFFIX}"
+    return f"{RECORDS}/date={date}/node={percent_encoded(node)}/{journal}-{base:0{OFFSET_DIGITS}d}{SUFFIX}"
 
 
 def facts_key(table: str, node: str, journal: str) -> str:
     """Return the name of the file of a journal's incidents or seals."""
-    return f"{table}/node={quote(node, safe='')}/{journal}{SUFFIX}"
+    return f"{table}/node={percent_encoded(node)}/{journal}{SUFFIX}"
 
 
 def stored_names(table: str) -> str:
