@@ -97,14 +97,21 @@ REQUESTS_MACROS = {
 only those are put together. The condition must hold for both halves alike."""
 
 
+BELOW_MOUNT = """CREATE MACRO secret_of(mount_point, namespace_path, path) AS regexp_replace(
+  path[length(mount_point) + 1
+    - CASE WHEN starts_with(mount_point, namespace_path) THEN length(namespace_path) ELSE 0 END:],
+  '^(data|metadata|delete|undelete|destroy|subkeys)/', '')"""
+"""The secret of a KV request: its path below the mount. A mount has its namespace in front, a path has not."""
+
+
 def requests_statements() -> list[str]:
     """Return the statements that create the view `requests` and its macros."""
     macros = [f"CREATE MACRO {head} AS TABLE {_requests(where)}" for head, where in REQUESTS_MACROS.items()]
-    return [f"CREATE VIEW requests AS {_requests('true')}", *macros]
+    return [f"CREATE VIEW requests AS {_requests('true')}", *macros, BELOW_MOUNT]
 
 
 def _requests(where: str) -> str:
-    """Return the SELECT: one row for each request.id of a node, and one for each half without an id.
+    """Return the SELECT: one row for each request. Halves belong together by node and request.id, or _WITHOUT_ID.
 
     One pass that groups, not a join: a query that asks for few columns then costs little, whatever the others are. What
     both halves say is taken from the first half that says it. Where several devices or a stored request that Vault
@@ -125,7 +132,7 @@ def _requests(where: str) -> str:
   {_first("error")} AS error,
   CASE
     WHEN bool_or(contains(error, 'permission denied')) THEN 'denied'
-    WHEN count(error) > 0 THEN 'error'
+    WHEN count(error) > 0 OR bool_or(response_data_keys = ['error']) THEN 'error'
     WHEN bool_and(is_request) THEN 'no-response'
     WHEN NOT bool_or(is_request) THEN 'response-only'
     ELSE 'ok'
@@ -133,15 +140,26 @@ def _requests(where: str) -> str:
   coalesce(bool_or(list_contains(policies, 'root')), false) AS is_root,
   {response}
 FROM (
-  SELECT *,
-    coalesce(request_id, journal || '-' || "offset") AS half_id,
+  {_halves("request_id", "request_id IS NOT NULL", where)}
+  UNION ALL
+  {_halves(_WITHOUT_ID, "request_id IS NULL", where)}
+)
+GROUP BY node, half_id"""
+
+
+_WITHOUT_ID = f"""concat_ws(chr(10), journal, namespace_path, operation, path, count_if({IS_REQUEST}) OVER (
+    PARTITION BY node, journal, namespace_path, operation, path ORDER BY "offset"))"""
+"""What holds the halves of a request without an id together: its response is the next of that operation and path."""
+
+
+def _halves(half_id: str, condition: str, where: str) -> str:
+    return f"""SELECT *,
+    {half_id} AS half_id,
     {IS_REQUEST} AS is_request,
     CASE WHEN {IS_REQUEST} THEN time END AS asked,
     CASE WHEN {IS_RESPONSE} THEN time END AS answered
   FROM records
-  WHERE ({IS_REQUEST} OR {IS_RESPONSE}) AND {where}
-)
-GROUP BY node, half_id"""
+  WHERE ({IS_REQUEST} OR {IS_RESPONSE}) AND {condition} AND {where}"""
 
 
 def _first(column: str) -> str:

@@ -3,9 +3,7 @@
 SELECT mount_point, namespace_path, count(*) AS requests, count(*) FILTER (operation = 'read') AS reads,
   count(*) FILTER (operation = 'list') AS lists, count(*) FILTER (operation IN ('create', 'update', 'patch')) AS writes,
   count(*) FILTER (operation = 'delete') AS deletes,
-  count(DISTINCT regexp_replace(path[length(mount_point) + 1:], '^(data|metadata|delete|undelete|destroy|subkeys)/', ''))
-    AS secrets,
-  count(DISTINCT entity_id) AS entities
+  count(DISTINCT secret_of(mount_point, namespace_path, path)) AS secrets, count(DISTINCT entity_id) AS entities
 FROM requests
 WHERE mount_type IN ('kv', 'generic')
 GROUP BY ALL
