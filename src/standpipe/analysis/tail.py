@@ -21,6 +21,7 @@ from standpipe.journal.reader import JournalReader
 from standpipe.journal.span import Hole
 from standpipe.journal.watch import DirectoryWatch
 from standpipe.records.framing import Framer
+from standpipe.records.pair_fields import is_jsonx
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -87,6 +88,7 @@ class _JournalItems:
     def __init__(self, reader: JournalReader, journal_id: str, offset: int, prefix: bytes) -> None:
         self._reader = reader
         self._journal_id = journal_id
+        self._prefix = prefix
         self._framer = Framer(offset, prefix)
 
     @property
@@ -97,6 +99,9 @@ class _JournalItems:
         """Read once; None where there is nothing more now."""
         data = self._reader.read(self.position, READ_BYTES)
         if data:
+            # JSONx has no newline: its first entry would never end.
+            if not self._framer.pending and is_jsonx(data.removeprefix(self._prefix)):
+                return [Notice(JSONX, self._journal_id, self.position, len(data))]
             return [item_of(record, self._journal_id) for record in self._framer.feed(data)]
         hole = self._reader.span(self.position)
         if not isinstance(hole, Hole):
