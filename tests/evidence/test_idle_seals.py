@@ -113,9 +113,9 @@ def test_an_idle_seal_in_a_segments_place(kept: Kept) -> None:
     kept.replace(
         seal_name(SEGMENT_BYTES), json.dumps(kept.seal(idle_name(0, 1)), separators=(",", ":")).encode() + b"\n"
     )
-    assert ("seal-misplaced", SEGMENT_BYTES, SEGMENT_BYTES) in damage(kept)
+    assert ("seal-misplaced", SEGMENT_BYTES, 2 * SEGMENT_BYTES) in damage(kept)
     edit(kept, seal_name(SEGMENT_BYTES), base=SEGMENT_BYTES, end=SEGMENT_BYTES)
-    assert ("seal-misplaced", SEGMENT_BYTES, SEGMENT_BYTES) in damage(kept)
+    assert ("seal-misplaced", SEGMENT_BYTES, 2 * SEGMENT_BYTES) in damage(kept)
 
 
 def test_nothing_had_come_where_something_is(kept: Kept) -> None:

@@ -175,7 +175,7 @@ def test_an_altered_seal_is_told(root: Path) -> None:
 def test_a_seal_that_is_no_seal_is_told(root: Path) -> None:
     """Its data is then unproven."""
     objects_of(root, SEGMENT_BYTES)["seal"].write_bytes(b"{}")
-    assert ("seal-unreadable", SEGMENT_BYTES, SEGMENT_BYTES) in damage(only(root))
+    assert ("seal-unreadable", SEGMENT_BYTES, 2 * SEGMENT_BYTES) in damage(only(root))
 
 
 def test_a_segment_under_a_wrong_name_is_told(root: Path) -> None:

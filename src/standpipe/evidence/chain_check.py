@@ -55,7 +55,8 @@ def check_chain(facts: JournalFacts) -> Iterator[Damage]:
         seal = link.seal
         if seal is not None and not seal.problem and not _links(facts, before, link, seal):
             to = "what journal.json says" if before is None or before.seal is None else before.seal.file
-            yield Damage("chain-broken", seal.file, seal.base, seal.end, f"it does not link to {to}")
+            end = seal.end if seal.base == link.base else link.base  # a misplaced one's own addresses are elsewhere
+            yield Damage("chain-broken", seal.file, link.base, end, f"it does not link to {to}")
 
 
 def _links(facts: JournalFacts, before: Link | None, link: Link, seal: SealFacts) -> bool:

@@ -157,22 +157,27 @@ def _check_copy(place: _Place, seal: SealFacts, copy: CopyFacts) -> Iterator[Dam
         yield damage("seal-altered", f"it says {sealed} for records and times, the bytes say {counted}", seal.file)
 
 
-def _check_seal(facts: JournalFacts, segment: SegmentFacts, seal: SealFacts) -> Iterator[Damage]:
+def _check_seal(facts: JournalFacts, place: _Place, seal: SealFacts) -> Iterator[Damage]:
+    """Say what is wrong with a seal where it is. Nothing speaks then for the bytes that it should speak for."""
+    segment = place.segment
+
+    def damage(what: str, detail: str) -> Damage:
+        return Damage(what, seal.file, segment.base, place.end if segment.copies else segment.base, detail)
+
     if seal.problem:
-        yield Damage("seal-unreadable", seal.file, segment.base, segment.base, seal.problem)
-    elif seal.base != segment.base:
-        yield Damage("seal-misplaced", seal.file, segment.base, segment.base, f"it is the seal of {seal.base:,}")
+        yield damage("seal-unreadable", seal.problem)
     elif seal.journal_id != facts.journal_id:
-        detail = f"it is of another journal, {seal.journal_id!r}"
-        yield Damage("seal-misplaced", seal.file, segment.base, segment.base, detail)
+        yield damage("seal-misplaced", f"it is of another journal, {seal.journal_id!r}, of {seal.base:,}")
+    elif seal.base != segment.base:
+        yield damage("seal-misplaced", f"it is the seal of {seal.base:,}")
     elif seal.idle is not None:
-        yield Damage("seal-misplaced", seal.file, segment.base, segment.base, "it is an idle seal")
+        yield damage("seal-misplaced", "it is an idle seal")
 
 
 def _check_segment(facts: JournalFacts, place: _Place) -> Iterator[Damage]:
     segment, next_base = place.segment, place.next_base
     if segment.seal is not None:
-        yield from _check_seal(facts, segment, segment.seal)
+        yield from _check_seal(facts, place, segment.seal)
     if place.seal is not None:
         for copy in segment.copies:
             yield from _check_copy(place, place.seal, copy)
