@@ -11,6 +11,7 @@ import pytest
 
 from standpipe.evidence.trusted_keys import trusted_keys
 from standpipe.evidence.verify import verify_journal
+from standpipe.journal import incidents, kinds
 from standpipe.journal.key_files import make_key
 from tests.journal.keep_fixture import record
 from tests.journal.kept import Kept, idle_name, seal_name
@@ -97,6 +98,23 @@ def test_a_signed_journal(kept: Kept, key: Path) -> None:
     assert ("complete", 5, 5, 5) == (findings.verdict, findings.seals, findings.signed, findings.proven)
     without = verify_journal(kept.layout)
     assert ("complete", 5, None) == (without.verdict, without.signed, without.proven)
+
+
+def test_a_key_that_is_away(kept: Kept, key: Path) -> None:
+    """Nothing is sealed without it while there is room; a full journal is; the next signed seal vouches for that."""
+    kept.sign_with(key)
+    kept.write()
+    away = key.rename(key.with_suffix(".away"))
+    kept.write()
+    assert 1 == len(kept.seals())
+    assert [kinds.KEEP_ERROR] == [entry["kind"] for entry in incidents.read(kept.layout.incidents)]
+    kept.keep(cap_bytes=1)
+    assert [None] == [kept.seal(name)["signature"] for name in kept.seals()]
+    assert b"sealed without a signature" in kept.messages.read_bytes()
+    away.rename(key)
+    assert ["signature-missing"] == [what for what, _, _ in damage(verify(kept, key))]
+    kept.write()
+    assert "complete" == verify(kept, key).verdict
 
 
 def test_only_the_first_seal_introduces_the_key(kept: Kept, key: Path) -> None:

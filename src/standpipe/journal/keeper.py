@@ -17,7 +17,7 @@ from standpipe.errors import StandpipeError
 from standpipe.journal import cursor, incidents, keeping, lock, retention
 from standpipe.journal.atomic import unlink_if_there
 from standpipe.journal.extra_bytes import extra_bytes
-from standpipe.journal.key_files import read_signer
+from standpipe.journal.key_files import KeyFileError, read_signer
 from standpipe.journal.layout import IDLE_NUMBER_MAX, SEGMENT_NUMBER
 from standpipe.journal.raw_watch import RawWatch
 from standpipe.journal.reader import JournalReader
@@ -231,12 +231,19 @@ class Keeper:
         """Sign a seal where a key is configured, and write it.
 
         The key is read for each seal, so a new one in its place needs no restart. Where it cannot be read, nothing is
-        sealed: an unsigned seal in a signed chain would look like a forged one for ever.
+        sealed: an unsigned seal looks like a forged one until a signed one that links to it vouches for it. But what is
+        not sealed is not deleted either, and a full journal stops Vault: before that, seals are made without it.
         """
         if self._settings.sign_key is not None:
-            newest = self._newest_sealed()
-            signer = read_signer(self._settings.sign_key)
-            seal = keeping.sign_seal(seal, signer, None if newest is None else self._seals.get(*newest))
+            try:
+                signer = read_signer(self._settings.sign_key)
+            except KeyFileError as error:
+                if self._excess_bytes() <= 0:
+                    raise
+                self._log.warning("sealed without a signature: the journal needs room", base=seal.base, why=str(error))
+            else:
+                newest = self._newest_sealed()
+                seal = keeping.sign_seal(seal, signer, None if newest is None else self._seals.get(*newest))
         keeping.write_seal(self._layout, seal)
         self._look_after_change()
 
@@ -248,9 +255,7 @@ class Keeper:
     # Make room.
 
     def _retain(self, stopping: Callable[[], bool]) -> bool:
-        used = self._reader.file_bytes + extra_bytes(self._layout)
-        volume = os.statvfs(self._layout.segments)
-        free = volume.f_bavail * volume.f_frsize
+        used, free = self._used_and_free()
         limits = self._settings.limits
         self._make_cursors_durable(at_once=retention.excess_bytes(limits, used, free) > 0)
         durable = min((self._durable.get(sink, 0) for sink in self._sinks), default=None)
@@ -262,6 +267,15 @@ class Keeper:
         if actions:
             self._look_after_change()
         return False
+
+    def _used_and_free(self) -> tuple[int, int]:
+        """Return the bytes that the journal takes, and those that its volume has left."""
+        volume = os.statvfs(self._layout.segments)
+        return self._reader.file_bytes + extra_bytes(self._layout), volume.f_bavail * volume.f_frsize
+
+    def _excess_bytes(self) -> int:
+        """Return how many bytes should go, to keep the journal from being full."""
+        return retention.excess_bytes(self._settings.limits, *self._used_and_free())
 
     def _make_cursors_durable(self, *, at_once: bool) -> None:
         """Sync the cursors that moved: one that only the page cache knows must not cost a segment."""

@@ -30,6 +30,10 @@ LIBRARY = "cryptography"
 KEYGEN_REMEDY = "Make a key with `standpipe keygen`"
 
 
+class KeyFileError(JournalError):
+    """A key cannot be read, or the library for it is missing."""
+
+
 class _Ed25519(Protocol):
     """What journal.ed25519 offers."""
 
@@ -43,14 +47,14 @@ class _Ed25519(Protocol):
 
 
 def ed25519() -> _Ed25519:
-    """Return the module journal.ed25519. Raises JournalError where its library is not installed."""
+    """Return the module journal.ed25519. Raises KeyFileError where its library is not installed."""
     try:
         return cast("_Ed25519", import_module("standpipe.journal.ed25519"))
     except ImportError as error:
         if (error.name or "").partition(".")[0] != LIBRARY:
             raise  # a fault of ours
         message = f"signatures need the library {LIBRARY}, which cannot be loaded: {error}"
-        raise JournalError(message, "Run: pip install 'standpipe[sign]'") from error
+        raise KeyFileError(message, "Run: pip install 'standpipe[sign]'") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,33 +84,33 @@ def _read(path: str) -> bytes:
         with open(path, "rb") as file:
             content = file.read(KEY_FILE_BYTES_MAX + 1)
     except OSError as error:
-        raise JournalError(f"cannot read the key file {path}: {error.strerror}", KEYGEN_REMEDY) from error
+        raise KeyFileError(f"cannot read the key file {path}: {error.strerror}", KEYGEN_REMEDY) from error
     if len(content) > KEY_FILE_BYTES_MAX:
-        raise JournalError(f"{path} is no key file: it is larger than {KEY_FILE_BYTES_MAX} bytes", KEYGEN_REMEDY)
+        raise KeyFileError(f"{path} is no key file: it is larger than {KEY_FILE_BYTES_MAX} bytes", KEYGEN_REMEDY)
     return content
 
 
 def read_signer(path: str) -> Signer:
-    """Read a private key. Raises JournalError."""
+    """Read a private key. Raises KeyFileError."""
     library = ed25519()
     content = _read(path)
     try:
         return Signer(library.load_private(content), find_endorsement(content))
     except ValueError as error:
-        raise JournalError(f"{path} cannot be used to sign: {error}", KEYGEN_REMEDY) from error
+        raise KeyFileError(f"{path} cannot be used to sign: {error}", KEYGEN_REMEDY) from error
 
 
 def read_public(path: str) -> bytes:
-    """Read a public key and return it raw. Raises JournalError."""
+    """Read a public key and return it raw. Raises KeyFileError."""
     library = ed25519()
     content = _read(path)
     if b"PRIVATE KEY" in content:
         message = f"{path} holds a private key; whoever verifies must not have it"
-        raise JournalError(message, f"Name the public one, usually {path}{PUBLIC_SUFFIX}")
+        raise KeyFileError(message, f"Name the public one, usually {path}{PUBLIC_SUFFIX}")
     try:
         return library.load_public(content)
     except ValueError as error:
-        raise JournalError(f"{path} cannot be used to verify: {error}", KEYGEN_REMEDY) from error
+        raise KeyFileError(f"{path} cannot be used to verify: {error}", KEYGEN_REMEDY) from error
 
 
 def is_exposed(path: str) -> bool:

@@ -10,6 +10,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from standpipe.journal import incidents, kinds
+from standpipe.journal.key_files import KeyFileError
 
 if TYPE_CHECKING:
     from standpipe.errors import StandpipeError
@@ -26,7 +27,7 @@ def incident_kind(error: Exception) -> str:
     """Return the kind of incident that an error is."""
     if isinstance(error, OSError):
         return kinds.DISK_FULL if error.errno in FULL_ERRORS else kinds.KEEP_ERROR
-    return kinds.DAMAGED
+    return kinds.KEEP_ERROR if isinstance(error, KeyFileError) else kinds.DAMAGED
 
 
 def describe(error: Exception) -> str:
