@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -26,8 +25,8 @@ def interrupts() -> Iterator[Interrupts]:
 
 
 def send(number: int) -> None:
-    """Send a signal to this process, and have it handled."""
-    os.kill(os.getpid(), number)
+    """Send a signal to this thread, and have it handled; one to the process may go to a library's thread, and late."""
+    signal.raise_signal(number)
     signal.getsignal(number)  # the interpreter runs handlers between two calls
 
 
