@@ -132,3 +132,11 @@ def test_jsonx_is_refused_by_name(journal: Crafted, arguments: tuple[str, ...]) 
     assert 2 == done.returncode
     assert b"jsonx" in (done.stdout + done.stderr).lower()
     assert b"format=json" in done.stdout + done.stderr
+
+
+def test_a_copy_of_jsonx_is_refused_by_name() -> None:
+    """So is a file of it."""
+    done = standpipe("verify", "--json", FIXTURES / "jsonx.xml")
+    found = json.loads(done.stdout)
+    assert (2, "unknown") == (done.returncode, found["verdict"])
+    assert "format=jsonx" in found["unreadable"][0]

@@ -29,7 +29,7 @@ from standpipe.evidence.raw_copies import RawMatch, RawSegment, proven_ranges, r
 from standpipe.evidence.raw_findings import raw_findings
 from standpipe.evidence.recorded_gaps import collect_recorded_gaps
 from standpipe.evidence.unwrap import LINES, Carrier, unwrap
-from standpipe.records.pair_fields import parse_pair_fields
+from standpipe.records.pair_fields import JSONX_MESSAGE, is_jsonx, parse_pair_fields
 
 if TYPE_CHECKING:
     from standpipe.evidence.copies_check import CopiesFindings
@@ -190,6 +190,8 @@ class _Work:
         repeated = self._raw.take(carrier.text, time)
         if time is None:
             facts.other += 1
+            if is_jsonx(carrier.text):
+                facts.error = facts.error or JSONX_MESSAGE
             return
         facts.raw += 1
         facts.forms[carrier.form] = facts.forms.get(carrier.form, 0) + 1
