@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import settings
 
 from tests.tier import scale, tier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytest_plugins = ("tests.leftovers", "tests.skip_policy")
 
@@ -26,3 +32,11 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 def pytest_report_header() -> str:
     """Say which tier this is."""
     return f"standpipe: {tier()} tier ({scale('make test', 'make test-long')})"
+
+
+@pytest.fixture(autouse=True)
+def _own_process_stays_as_it_is() -> Iterator[None]:
+    """No test may leave signals blocked, or this process nice: what later tests start would inherit it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ()), os.nice(0)
+    yield
+    assert before == (signal.pthread_sigmask(signal.SIG_BLOCK, ()), os.nice(0))
