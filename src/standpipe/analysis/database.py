@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 import weakref
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
 
+from standpipe import scratch
 from standpipe.analysis.coverage import Coverage
 from standpipe.analysis.loading import load_files
 from standpipe.analysis.locations import Wanted, sources_at
@@ -93,8 +93,9 @@ def open_database(
     files are deleted. Raises UsageError for a location that is nothing of ours, JournalError, ArchiveError, OSError.
     """
     room = room or Room()
-    directory = tempfile.mkdtemp(prefix="standpipe-", dir=room.spill_directory)
-    try:
+    with ExitStack() as undo:
+        directory = scratch.make(room.spill_directory)
+        undo.callback(scratch.remove, directory)
         connection = connect(directory, room.memory_bytes)
         exports = [*parquet, *(location for location in locations if is_export(location))]
         others = [location for location in locations if not is_export(location)]
@@ -104,10 +105,8 @@ def open_database(
         sources = sources_at(others, Wanted(since, until, prefix, archive), _covered(connection, exported))
         _load(connection, sources, directory, condition, progress)
         _add_all_facts(connection, sources, exported, condition)
-    except BaseException:
-        shutil.rmtree(directory, ignore_errors=True)
-        raise
-    weakref.finalize(connection, shutil.rmtree, directory, ignore_errors=True)
+        undo.pop_all()
+    weakref.finalize(connection, scratch.remove, directory)
     return connection
 
 

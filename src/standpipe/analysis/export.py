@@ -8,8 +8,6 @@ retention has removed from the journal stays in the export.
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +23,7 @@ from standpipe.analysis.parquet_layout import (
     stored_names,
 )
 from standpipe.analysis.views import literal
+from standpipe.scratch import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,9 +49,8 @@ def export(
 ) -> Exported:
     """Write all of the sources' stretches, seals and incidents. Raises JournalError, StandpipeError, OSError."""
     room = room or Room()
-    directory = tempfile.mkdtemp(prefix="standpipe-", dir=room.spill_directory)
     done = Exported()
-    try:
+    with scratch(room.spill_directory) as directory:
         connection = connect(directory, room.memory_bytes)
         stretches = [stretch for source in sources for stretch in source.stretches]
         total = sum(stretch.bytes for stretch in stretches)
@@ -66,8 +64,6 @@ def export(
         for source in sources:
             _write_facts(connection, source, place, done)
         connection.close()
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
     return done
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from standpipe.analysis.parquet_layout import NO_DATE, RECORDS, SUFFIX, TABLES
 from standpipe.errors import StandpipeError, UsageError
+from standpipe.scratch import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,14 +108,11 @@ class StorePlace:
     @contextmanager
     def writing(self, key: str) -> Iterator[str]:
         """See ParquetPlace."""
-        directory = tempfile.mkdtemp(prefix="standpipe-")
-        path = f"{directory}/file{SUFFIX}"
-        try:
+        with scratch() as directory:
+            path = f"{directory}/file{SUFFIX}"
             yield path
             with open(path, "rb") as file:
                 self._put(key, file.read())
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
 
     def _put(self, key: str, content: bytes) -> None:
         try:
@@ -127,12 +123,9 @@ class StorePlace:
     @contextmanager
     def reading(self, key: str) -> Iterator[str | None]:
         """See ParquetPlace."""
-        directory = tempfile.mkdtemp(prefix="standpipe-")
-        try:
+        with scratch() as directory:
             path = f"{directory}/file{SUFFIX}"
             yield path if self._fetch(key, path) else None
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
 
     def _fetch(self, key: str, path: str) -> bool:
         try:

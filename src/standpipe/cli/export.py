@@ -12,6 +12,7 @@ from standpipe.analysis.database import Room
 from standpipe.analysis.export import export
 from standpipe.analysis.locations import Wanted, sources_at
 from standpipe.analysis.parquet_place import open_place
+from standpipe.cli.endings import cleans_up
 from standpipe.cli.progress import TerminalProgress
 from standpipe.cli.sources import archive_options, locations_of, source_options
 from standpipe.observe.log import escape_control
@@ -38,6 +39,7 @@ The files, and how other engines read them: docs/export.md.
 )
 @click.option("--json", "json_wanted", is_flag=True, help="Print what was written as one JSON object.")
 @source_options
+@cleans_up
 def command(  # noqa: PLR0913 - each is an option of its own
     *,
     target: str,

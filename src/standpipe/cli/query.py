@@ -13,6 +13,7 @@ import click
 from standpipe.analysis.database import Room, open_database
 from standpipe.analysis.named import NamedQuery, named_queries, named_query
 from standpipe.analysis.output import FORMATS, PARQUET, TABLE, write_parquet, write_result
+from standpipe.cli.endings import cleans_up
 from standpipe.cli.progress import TerminalProgress
 from standpipe.cli.sources import archive_options, locations_of, source_options
 from standpipe.errors import UsageError
@@ -59,6 +60,7 @@ Tables, columns and named queries: docs/query.md.
 )
 @click.option("--output", metavar="FILE", help="Write to a file instead of stdout.")
 @source_options
+@cleans_up
 def command(  # noqa: PLR0913 - each is an option of its own
     *,
     sql: str | None,

@@ -12,6 +12,7 @@ import click
 from standpipe.analysis.database import Room
 from standpipe.analysis.report import write_report
 from standpipe.analysis.report_sources import Sources
+from standpipe.cli.endings import cleans_up
 from standpipe.cli.progress import TerminalProgress
 from standpipe.cli.sources import archive_options, locations_of, source_options
 from standpipe.evidence.trusted_keys import trusted_keys
@@ -44,6 +45,7 @@ What the page shows, and how to read it: docs/report.md.
 @click.option("--accept-recorded", is_flag=True, help="As for `standpipe verify`.")
 @click.option("--json", "json_wanted", is_flag=True, help="Say what was written as one JSON object.")
 @source_options
+@cleans_up
 def command(  # noqa: PLR0913 - each is an option of its own
     *,
     output: str,

@@ -7,6 +7,7 @@ import os
 
 import click
 
+from standpipe.cli.endings import cleans_up
 from standpipe.cli.progress import TerminalProgress
 from standpipe.cli.verify_copies import CopyOptions, copy_options, verify_copied_files
 from standpipe.cli.verify_fleet import FleetOptions, fleet_options, verify_fleet
@@ -77,6 +78,7 @@ def _checks(_context: click.Context, _parameter: click.Parameter, value: str) ->
 @click.option("--schema", "schema_wanted", is_flag=True, help="Print the JSON schema of what --json prints, and end.")
 @copy_options
 @fleet_options
+@cleans_up
 def command(  # noqa: PLR0913 — one for each option
     *,
     copies: tuple[str, ...],

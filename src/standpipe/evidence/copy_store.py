@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import heapq
 import os
-import shutil
 import sys
 import tempfile
 from typing import TYPE_CHECKING, BinaryIO
 
+from standpipe import scratch
 from standpipe.errors import StandpipeError
 from standpipe.evidence.copy_entry import HEAD_BYTES, Entry, pack, unpack_head
 
@@ -76,7 +76,7 @@ class CopyStore:
             file.close()
         self._held = []
         if self._directory is not None:
-            shutil.rmtree(self._directory, ignore_errors=True)
+            scratch.remove(self._directory)
             self._directory = None
 
     def _spill(self) -> None:
@@ -103,7 +103,7 @@ class CopyStore:
 
     def _write(self, entries: Iterator[Entry]) -> str:
         if self._directory is None:
-            self._directory = tempfile.mkdtemp(prefix="standpipe-verify-", dir=self._parent)
+            self._directory = scratch.make(self._parent)
         path = f"{self._directory}/{self._made:06d}"
         self._made += 1
         with zstd.open(path, "wb", level=COMPRESSION_LEVEL) as file:
