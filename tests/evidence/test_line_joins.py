@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from standpipe.evidence import line_joins
 from standpipe.evidence.copies import CopiesOptions, verify_copies
 from standpipe.evidence.line_joins import PieceJoiner, PrintedJson
 from standpipe.evidence.unwrap import Carrier, unwrap
@@ -58,6 +59,24 @@ def test_printed_json(indent: int, *, as_list: bool) -> None:
     printed = PrintedJson()
     out = [json.loads(found) for line in text.encode().split(b"\n") for found in printed.take(line)]
     assert out + [json.loads(found) for found in printed.finish()] == objects
+
+
+@pytest.mark.parametrize("stray", [[b"{"], [b"{", b'  "level": 1,'], [b"[{"], [b"  {", b"    1"]])
+def test_a_brace_of_somebody_else_hides_no_record(tmp_path: Path, stray: list[bytes]) -> None:
+    """A line that is `{` alone begins no printed object where what follows is not set further to the right."""
+    made = delivered()
+    path = tmp_path / "copy"
+    path.write_bytes(b"".join(line + b"\n" for line in [*made.lines[:5], *stray, *made.lines[5:]]))
+    (found,) = verify_copies([str(path)], CopiesOptions()).journals
+    assert (found.verdict, found.records) == ("complete", 12)
+
+
+def test_very_many_short_lines_are_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each line that is held takes more than its bytes: so many of them are no object that somebody printed."""
+    monkeypatch.setattr(line_joins, "JOINED_BYTES_MAX", 1000)
+    printed = line_joins.PrintedJson()
+    lines = [b"{", *[b" 1"] * 100]
+    assert lines == [found for line in lines for found in printed.take(line)]
 
 
 def test_a_line_that_is_cut_where_the_file_was_rotated(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from standpipe.evidence.unwrap import Carrier
 
 JOINED_BYTES_MAX = 256 << 20  # of one line that is joined: what copy_input takes as one line
+LINE_OVERHEAD_BYTES = 48  # of a piece that is held, beside its bytes: they may be short, and very many
 
 
 @dataclass(slots=True)
@@ -34,7 +35,7 @@ class PieceJoiner:
         if held is None:
             held = self._held[stream] = []
             self._sizes[stream] = 0
-        self._sizes[stream] += len(carrier.text)
+        self._sizes[stream] += len(carrier.text) + LINE_OVERHEAD_BYTES
         if self._sizes[stream] <= JOINED_BYTES_MAX:
             held.append(carrier.text)
         if carrier.piece:
@@ -68,12 +69,15 @@ class PrintedJson:
     def take(self, line: bytes) -> Iterator[bytes]:
         """Yield what a line completes."""
         if self._end:
-            self._size += len(line)
-            if self._size <= JOINED_BYTES_MAX:
-                self._held.append(line)
+            self._size += len(line) + LINE_OVERHEAD_BYTES
             if line.rstrip(b" \t\r,]") == self._end:
+                self._held.append(line)
                 yield from self.finish()
-            return
+                return
+            if self._is_inside(line) and self._size <= JOINED_BYTES_MAX:
+                self._held.append(line)
+                return
+            yield from self._give_up()
         stripped = line.strip()
         if stripped in (b"[", b"]", b",", b""):
             self._in_list = self._in_list or stripped == b"["
@@ -91,6 +95,15 @@ class PrintedJson:
             yield line
             return
         yield stripped.removesuffix(b",")
+
+    def _is_inside(self, line: bytes) -> bool:
+        """Tell whether a line may stand inside of the object: printers set members further to the right than `{`."""
+        return len(line) - len(line.lstrip(b" \t")) >= len(self._end)
+
+    def _give_up(self) -> Iterator[bytes]:
+        """Yield the lines that were held, as they came: the `{` was none of an object that was printed."""
+        held, self._held, self._size, self._end = self._held, [], 0, b""
+        yield from held
 
     def finish(self) -> Iterator[bytes]:
         """Yield what is left: an object whose end did not come."""
