@@ -40,6 +40,12 @@ def journal_of(made: Delivered, root: Path) -> Path:
     return root
 
 
+def test_a_journal_beside_copies_is_refused(copy: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """It would not be read, and the verdict would pass for its own."""
+    assert main(["verify", "--journal", "/srv/audit", str(copy)]) == 64
+    assert "in one go" in capfd.readouterr().err
+
+
 def test_a_clean_copy(copy: Path, made: Delivered, capsys: pytest.CaptureFixture[str]) -> None:
     """The verdict first, then what was checked; status 0."""
     assert main(["verify", str(copy)]) == 0

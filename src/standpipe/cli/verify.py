@@ -113,6 +113,11 @@ def command(  # noqa: PLR0913 — one for each option
         prefix=None if prefix is None else prefix.encode(),
     )
     inputs = sort_inputs(copies)
+    if inputs.copies and journal:
+        raise UsageError(
+            f"cannot verify files ({inputs.copies[0]!r}) and a journal ({journal[0]!r}) in one go",
+            "Verify them one after the other; --seals names a journal by whose seals copies are judged",
+        )
     if inputs.copies:
         return verify_copied_files(inputs.copies, options, copy_options)
     journals = (*journal, *inputs.journals) or (() if inputs.archives else (DEFAULT_JOURNAL,))
