@@ -110,6 +110,14 @@ def test_lines_that_are_no_incidents_are_passed_over(path: str) -> None:
     assert [5] == offsets(path)
 
 
+def test_a_line_that_is_nested_too_deep_is_passed_over(path: str) -> None:
+    """Somebody else wrote it, and it hides no other one."""
+    with open(path, "wb") as file:
+        file.write(b"[" * 100_000 + b"\n")
+    incidents.append(path, kinds.TORN, 1, 2, {}, 0.0)
+    assert [entry["kind"] for entry in incidents.read(path)] == [kinds.TORN]
+
+
 def test_a_full_volume_is_an_error_and_the_line_is_closed_later(path: str) -> None:
     """A write that the volume cuts short raises; the next append closes the torn line."""
     add(path, 0)

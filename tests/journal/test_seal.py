@@ -87,6 +87,7 @@ def test_the_bytes_of_a_seal_are_canonical() -> None:
         {"gaps": [{"kind": "x"}]},
         {"sealed_at": "yesterday"},
         {"sealed_at": None},
+        {"sealed_at": "0001-01-01T00:00:00"},
         {"first_time": 5},
         {"journal": None},
     ],

@@ -111,7 +111,7 @@ def read_kind(path: str, kind: str) -> Iterator[dict[str, object]]:
 def _parse(line: bytes) -> dict[str, object] | None:
     try:
         entry = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return entry if isinstance(entry, dict) and isinstance(entry.get("kind"), str) else None
 
