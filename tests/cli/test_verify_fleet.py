@@ -233,6 +233,7 @@ def test_the_page_tells_every_word() -> None:
         "data-missing",
         "foreign-segment",
         "seals-differ",
+        "seal-missing",
         "tail-missing",
     }
     assert [] == [word for word in sorted(words) if f"`{word}`" not in page]

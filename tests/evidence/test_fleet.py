@@ -124,6 +124,21 @@ def test_an_idle_seal_is_compared_with_its_own_copy_only() -> None:
     assert judge_fleet([behind, other]).members[1].findings.damaged[0].start == 100
 
 
+def test_an_archive_knows_which_seals_were_taken_out_of_the_journal() -> None:
+    """Without its newest seals a journal is complete, and all that they spoke for could be changed."""
+    (first, _) = findings().seal_marks
+    places = [member("n-1", "j"), member("n-1", "j", archived=False, seal_marks=(first,))]
+    detail = "s3://b/n-1 has 1 seal from here on that the journal has not"
+    assert judge_fleet(places).members[1].findings.damaged == (Damage("seal-missing", "s50", 50, 100, detail),)
+
+
+def test_a_head_that_retention_removed_is_in_the_archive_only() -> None:
+    """The journal begins later, with its seals."""
+    (_, second) = findings().seal_marks
+    journal = member("n-1", "j", archived=False, base=50, seal_marks=(second,))
+    assert judge_fleet([member("n-1", "j"), journal]).verdict == COMPLETE
+
+
 def test_an_archive_that_has_more_than_the_journal_proves_a_lost_tail() -> None:
     """The journal's own seals are gone with it, so that it alone cannot tell."""
     fleet = judge_fleet([member("n-1", "j", end=150), member("n-1", "j", archived=False, end=90)])

@@ -123,6 +123,15 @@ def test_data_without_its_seal_at_the_end_is_not_yet_provable(root: Path) -> Non
     assert (found.verdict, found.unsealed_bytes, found.checked_bytes) == (COMPLETE, SEGMENT_BYTES, 2 * SEGMENT_BYTES)
 
 
+def test_data_without_seals_is_not_what_a_sink_leaves(root: Path) -> None:
+    """It goes on only when a seal is there, so that one segment at most has none: not all of them, and not two."""
+    for base in (SEGMENT_BYTES, 2 * SEGMENT_BYTES):
+        objects_of(root, base)["seal"].unlink()
+    assert damage(only(root)) == [("seal-missing", *SECOND)]
+    objects_of(root, 0)["seal"].unlink()
+    assert damage(only(root)) == [("seal-missing", 0, SEGMENT_BYTES), ("seal-missing", *SECOND)]
+
+
 def change_a_record(path: Path) -> None:
     """Put other bytes of the same length in the place of the data."""
     path.write_bytes(compress(b"x" * (SEGMENT_BYTES - 1) + b"\n"))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from standpipe.evidence.damage import Damage
 from standpipe.evidence.journal_check import COMPLETE, INCOMPLETE, UNKNOWN, Findings
 from standpipe.evidence.last_seen import seconds_of
+from standpipe.evidence.wording import count_text
+from standpipe.journal.layout import SEGMENT_NUMBER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -132,6 +134,15 @@ def _contradictions(member: Member, archive: Member) -> list[Damage]:
     if other:
         detail = f"the seals from here on are not those of {archive.location}"
         damages.append(Damage("seals-differ", other[0].file, other[0].base, other[-1].end, detail))
+    own = {(mark.base, mark.number) for mark in member.findings.seal_marks}
+    gone = [
+        mark
+        for mark in archive.findings.seal_marks
+        if mark.number == SEGMENT_NUMBER and mark.base >= member.findings.base and (mark.base, mark.number) not in own
+    ]
+    if gone and not member.archived:
+        detail = f"{archive.location} has {count_text(len(gone), 'seal')} from here on that the journal has not"
+        damages.append(Damage("seal-missing", gone[0].file, gone[0].base, gone[-1].end, detail))
     missing = archive.findings.end
     if not member.archived and member.findings.end < missing:
         detail = f"{archive.location} has more of this journal than the journal itself"

@@ -124,7 +124,9 @@ def _places(facts: JournalFacts) -> list[_Place]:
     later_sealed = False
     newest_idle = facts.idle_seals[-1].base if facts.idle_seals else -1
     for segment in reversed(facts.segments):
-        sealed_over = later_sealed or newest_idle > segment.base
+        # The archive's writer goes on once a segment's seal is there: the newest data alone may wait for its own.
+        passed_over = facts.archived and next_base is not None
+        sealed_over = later_sealed or newest_idle > segment.base or passed_over
         places.append(_Place(segment, _counting_seal(facts, segment), next_base, sealed_over))
         next_base = segment.base if segment.copies else next_base
         later_sealed = later_sealed or segment.seal is not None
