@@ -143,6 +143,16 @@ def test_a_changed_length(copy: Path) -> None:
     assert [count for _, count in found.unproven] == [2]
 
 
+def test_a_changed_length_among_few(copy: Path) -> None:
+    """One of a dozen is altered as well, though it is more than one in a hundred; where half are, a writer did it."""
+    made = delivered()
+    number = place(made, 5)
+    made.lines[number] = made.lines[number].replace(b"policies", b"policy")
+    assert ("altered", *made.ranges[5]) in damages(only(verified(copy, made.lines)))
+    half = [line.replace(b'"policies"', b'"policy"') if n % 2 else line for n, line in enumerate(delivered().lines)]
+    assert damages(only(verified(copy, half))) == []
+
+
 def test_a_byte_that_breaks_the_json(copy: Path) -> None:
     """A record of the right length that is no JSON is told at its place."""
     made = delivered()
@@ -178,6 +188,35 @@ def test_an_edited_seal(copy: Path) -> None:
     assert damages(found) == [("chain-broken", second["base"], second["end"])]
     named = only(verified(copy, made.lines, CopiesOptions(seals=given(made))))  # type: ignore[arg-type]
     assert damages(named) == [("seal-altered", 0, made.ranges[3][1])]
+
+
+def without_seal(made: Delivered, base: int) -> list[bytes]:
+    """Return the lines without one seal."""
+    return [line for line in made.lines if b'"kind":"seal","offset":%d,' % base not in line]
+
+
+def test_a_seal_that_was_taken_out(copy: Path) -> None:
+    """Nothing would prove its segment: it is damage, unless the seal is given. That of the newest one nobody misses."""
+    made = delivered(20)
+    middle = (made.ranges[4][0], made.ranges[7][1])
+    lines = without_seal(made, middle[0])
+    found = only(verified(copy, lines))
+    assert (found.verdict, damages(found), found.holes) == ("incomplete", [("seal-missing", *middle)], ())
+    assert only(verified(copy, lines, CopiesOptions(seals=given(made)))).verdict == "complete"  # type: ignore[arg-type]
+    assert only(verified(copy, lines, CopiesOptions(last=middle[0]))).verdict == "complete"
+    newest = json.loads(made.seal_files[-1])["base"]
+    assert only(verified(copy, without_seal(made, newest))).verdict == "complete"
+
+
+def test_a_seal_that_went_with_its_records_is_a_hole_only(copy: Path) -> None:
+    """What is told as a hole is not told again."""
+    made = delivered(20)
+    middle = (made.ranges[4][0], made.ranges[7][1])
+    dropped = [place(made, number) for number in range(4, 8)]
+    lines = [line for number, line in enumerate(made.lines) if number not in dropped]
+    lines = [line for line in lines if b'"kind":"seal","offset":%d,' % middle[0] not in line]
+    found = only(verified(copy, lines))
+    assert (found.holes, damages(found)) == ((middle,), [])
 
 
 def test_two_seals_of_one_segment(copy: Path) -> None:
@@ -241,6 +280,17 @@ def test_two_journals_in_one_input(copy: Path) -> None:
 def test_seals_of_a_journal_that_is_not_there(copy: Path) -> None:
     """A journal whose seals were given and of which no record is here is missed."""
     result = verified(copy, delivered().lines, CopiesOptions(seals=given(delivered(8, 4, OTHER))))  # type: ignore[arg-type]
+    assert (result.verdict, result.silent) == ("incomplete", [OTHER])
+
+
+def test_seals_of_a_journal_that_was_quiet(copy: Path) -> None:
+    """In a window without records of a node there may be the seal of what came before; a second end needs records."""
+    other = delivered(8, 4, OTHER)
+    other.seal()
+    first, second = (line for line in other.lines if b'"kind":"seal"' in line)
+    result = verified(copy, [*delivered().lines, first])
+    assert (result.verdict, result.silent) == ("complete", [])
+    result = verified(copy, [*delivered().lines, first, second])
     assert (result.verdict, result.silent) == ("incomplete", [OTHER])
 
 

@@ -108,7 +108,9 @@ class _Work:
         if self._raw_segments:
             findings += [self._judge_raw(journal) for journal in self._seals.journals if journal not in self._journals]
         known = {found.journal for found in findings}
-        silent = [journal for journal in self._seals.journals if journal not in known]
+        silent = [
+            journal for journal, seals in self._seals.journals.items() if journal not in known and seals.expects_records
+        ]
         pairing = self._pairing.finish() if self._pairing is not None else None
         return CopiesResult(
             self._inputs,

@@ -8,6 +8,7 @@ in docs/verify-copies.md.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from standpipe.evidence.checks import ALL_CHECKS, INTEGRITY, TILING
@@ -27,7 +28,7 @@ from standpipe.evidence.recorded_gaps import NOT_LOST
 from standpipe.evidence.tiling import Ranges, Tiling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from standpipe.evidence.copy_versions import Record
     from standpipe.evidence.journal_facts import SealFacts
@@ -37,6 +38,8 @@ DAMAGES_KEPT = 100_000  # of one journal; beyond, they are counted
 FEW_OF = 100
 """Where fewer than one in so many of the copies that should have the journal's bytes have another length, those are
 altered; where more have, something on the way writes JSON anew."""
+FEW_COPIES, SMALL_PART_OF = 10, 4
+"""So few, and no more than this part of them, are altered as well: of 50 copies one is more than one in a hundred."""
 
 WITHHELD = "fields were cut out for this destination"
 OTHER_LENGTH = "its records have not the length that they had: Vault's prefix (--prefix), or encoded anew on the way"
@@ -219,6 +222,9 @@ class CopiesCheck:
         self._take_other_lengths()
         undecided = self._bound()
         holes = self._holes()
+        for start, end in self._without_seal(holes) if INTEGRITY in self._reference.checks else ():
+            detail = "there are seals before and after it, and none of it: name their journal or archive with --seals"
+            self._damages.add(Damage("seal-missing", "the copies", start, end, detail))
         reference, tiling = self._reference, self._tiling
         seals = reference.seals
         base = tiling.base or 0
@@ -257,7 +263,9 @@ class CopiesCheck:
 
     def _take_other_lengths(self) -> None:
         """Call the few records that have another length altered."""
-        if self._other_length.count * FEW_OF > self._textual:
+        count = self._other_length.count
+        few = count <= FEW_COPIES and count * SMALL_PART_OF <= self._textual
+        if count * FEW_OF > self._textual and not few:
             return
         for damage in self._other_length.kept:
             self._damages.add(damage)
@@ -283,6 +291,16 @@ class CopiesCheck:
                 left.add(start, end)
         left.count += found.count - len(found.kept)
         return left
+
+    def _without_seal(self, holes: Ranges) -> Iterator[Interval]:
+        """Yield the addresses between seals that no seal covers: somebody took one out, and with it the proof."""
+        explained = [addresses for gap in self._reference.recorded if (addresses := gap.explains()) is not None]
+        explained += [(holes.kept[0][0], holes.kept[-1][1])] if holes.count > len(holes.kept) else holes.kept
+        here = (self._tiling.base or 0, self._tiling.position)
+        for earlier, later in pairwise(self._reference.seals):
+            between = (max(earlier.end, here[0]), min(later.base, here[1]))
+            if between[0] < between[1]:
+                yield from subtract(between, explained)
 
     def _unproven(self) -> tuple[tuple[str, int], ...]:
         counted: dict[str, int] = {}

@@ -74,6 +74,15 @@ class JournalSeals:
             chosen.setdefault(place_of(seal), seal)
         return [chosen[place] for place in sorted(chosen)]
 
+    @property
+    def expects_records(self) -> bool:
+        """Tell whether records of the journal must be here.
+
+        Delivered seals alone may all be of one end: idle ones, and that of a segment whose records came before the
+        window that was exported.
+        """
+        return bool(self.given) or len({seal.end for seal in self.delivered.values()}) > 1
+
     def facts(self, journal: str, recorded: Iterable[GapFacts]) -> JournalFacts:
         """Return the seals as those of a journal of which nothing else is known."""
         ordered = self.ordered()
