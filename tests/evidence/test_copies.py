@@ -74,6 +74,18 @@ def test_any_order_and_duplicates(copy: Path) -> None:
     assert (found.verdict, found.records, found.repeated, found.proven) == ("complete", 12, 12, 2)
 
 
+def test_very_many_copies_of_one_record(copy: Path) -> None:
+    """Equal ones are counted and not kept; of different ones so many are compared that it takes no time."""
+    made = delivered()
+    line = made.lines[place(made, 5)]
+    found = only(verified(copy, made.lines + [line] * 1000))
+    assert (found.verdict, found.records, found.copies, found.repeated) == ("complete", 12, 1012, 1000)
+    others = [line.replace(b'"operation":"read"', b'"operation":"%04d"' % number) for number in range(1000)]
+    found = only(verified(copy, made.lines + others))
+    assert (found.verdict, damages(found)) == ("incomplete", [("conflict", *made.ranges[5])])
+    assert (found.copies, found.repeated) == (1012, 1000)
+
+
 @pytest.mark.parametrize("number", [1, 4, 6, 10])
 def test_a_removed_record(number: int, copy: Path) -> None:
     """It is a hole with its range, and its segment is not proven."""

@@ -21,7 +21,7 @@ from standpipe.evidence.copy_input import READ_ERRORS, first_time, input_bytes, 
 from standpipe.evidence.copy_line import CopiedRecord, CopiedSeal, Odd, parse_copy
 from standpipe.evidence.copy_seals import JournalSeals, SealCollector
 from standpipe.evidence.copy_store import MEMORY_BYTES, CopyStore
-from standpipe.evidence.copy_versions import combine
+from standpipe.evidence.copy_versions import combine, distinct
 from standpipe.evidence.damage import Damage
 from standpipe.evidence.line_joins import PieceJoiner, PrintedJson
 from standpipe.evidence.pairing import Pairing
@@ -236,7 +236,8 @@ class _Work:
         check = CopiesCheck(journal, self._reference(journal), self._place)
         position: int | None = None
         for _, same in groupby(entries, key=lambda entry: entry.offset):
-            record = combine(list(same), self._options.prefix)
+            copies, left_out = distinct(same)
+            record = combine(copies, self._options.prefix, left_out)
             check.take(record)
             position = self._pair(journal, record, position)
         return check.finish(accept_recorded=self._options.accept_recorded)

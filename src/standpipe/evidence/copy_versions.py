@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 MEMBERS = ("time", "type", "auth", "request", "response", "error", "forwarded", "forwarded_from")
 """Of a record, by which two copies of different form are compared: shippers put members of their own beside these."""
 
+VERSIONS_MAX = 64
+"""Different copies of one record, or part of one, that are compared: each with each. One more is a conflict as well."""
+
 
 @dataclass(slots=True)
 class Version:
@@ -60,16 +63,45 @@ class Record:
         return bool(self.first and self.first.flags & TORN)
 
 
-def combine(entries: Sequence[Entry], prefix: bytes) -> Record:
-    """Return the record of which these are all copies, in their sorted order."""
+def distinct(entries: Iterable[Entry]) -> tuple[list[Entry], int]:
+    """Return the copies of a record without those that say the same as an earlier one, and how many these are.
+
+    Whoever sends a record a million times makes no million copies in memory.
+    """
+    iterator = iter(entries)
+    kept = [next(iterator)]
+    known: set[tuple[object, ...]] = set()
+    seen_of: dict[tuple[int, int], int] = {}
+    left_out = 0
+    for entry in iterator:
+        if not known:
+            known.add(_said(kept[0]))
+            seen_of[(kept[0].parts, kept[0].number)] = 1
+        said, part = _said(entry), (entry.parts, entry.number)
+        if said in known or seen_of.get(part, 0) >= VERSIONS_MAX:
+            left_out += 1
+            continue
+        known.add(said)
+        seen_of[part] = seen_of.get(part, 0) + 1
+        kept.append(entry)
+    return kept, left_out
+
+
+def _said(entry: Entry) -> tuple[object, ...]:
+    return entry.parts, entry.number, entry.rank, entry.length, entry.after, entry.flags, entry.body
+
+
+def combine(entries: Sequence[Entry], prefix: bytes, left_out: int = 0) -> Record:
+    """Return the record of which these are all copies, in their sorted order. left_out: more that say the same."""
     first = entries[0]
     if len(entries) == 1 and first.parts == 1:  # nearly all are, so this is what counts for speed
-        return Record(first.offset, first.length, first.after, (), [_whole(first, prefix)], 1, 0, "", first)
+        version = _whole(first, prefix)
+        return Record(first.offset, first.length, first.after, (), [version], 1 + left_out, left_out, "", first)
     lengths = {entry.length for entry in entries}
     length = first.length
     afters = sorted({entry.after for entry in entries})
     versions: list[Version] = []
-    repeated = 0
+    repeated = left_out
     by_count: dict[int, list[Entry]] = {}
     for entry in entries:
         by_count.setdefault(entry.parts, []).append(entry)
@@ -93,7 +125,7 @@ def combine(entries: Sequence[Entry], prefix: bytes) -> Record:
         afters[-1],
         tuple(afters[:-1]),
         versions,
-        len(entries),
+        len(entries) + left_out,
         repeated,
         "" if versions else missing,
         first,
