@@ -11,6 +11,7 @@ import pytest
 from standpipe.evidence.copies import CopiesOptions, verify_copies
 from standpipe.evidence.journal_facts import GapFacts
 from standpipe.evidence.seal_facts import seal_facts
+from standpipe.evidence.signatures import Keys
 from tests.evidence.copied import JOURNAL, OTHER, Delivered, delivered, seal_line, vault_record
 
 if TYPE_CHECKING:
@@ -287,6 +288,15 @@ def test_two_journals_in_one_input(copy: Path) -> None:
     found = {found.journal: found for found in result.journals}
     assert (result.verdict, found[JOURNAL].verdict, found[JOURNAL].records) == ("incomplete", "complete", 12)
     assert (found[OTHER].verdict, found[OTHER].holes) == ("incomplete", (other.ranges[2],))
+
+
+def test_a_key_and_no_seal(copy: Path) -> None:
+    """Where every seal was taken out, nothing was signed: a key is given to hear of that."""
+    keys = Keys((bytes(32),), lambda *_: True)
+    lines = [line for line in delivered().lines if b'"kind":"seal"' not in line]
+    assert verified(copy, lines, CopiesOptions(keys=keys)).verdict == "unknown"
+    assert verified(copy, lines, CopiesOptions(keys=keys, checks=frozenset({"tiling"}))).verdict == "complete"
+    assert verified(copy, lines).verdict == "complete"
 
 
 def test_seals_of_a_journal_that_is_not_there(copy: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,17 @@ def test_planted_faults(fault: str, what: str, holes: int, made: Delivered, copy
     second = (made.ranges[4][0], made.ranges[7][1])
     assert (found.verdict, found.proven, len(found.holes)) == ("incomplete", 2, holes)
     assert [(damage.what, damage.start, damage.end) for damage in found.damaged] == [(what, *second)]
+
+
+def test_a_record_that_was_put_between_segments(made: Delivered, copy: Path) -> None:
+    """No digest covers it, so that it changes no verdict; it is counted among those without proof."""
+    lines = whole_lines(made)
+    seals = CopiesOptions(seals=seals_of(made))
+    for added in ([], [vault_record(99)]):
+        copy.write_bytes(b"".join(line + b"\n" for line in [*lines[:4], *added, *lines[4:]]))
+        result = verify_copies([str(copy)], seals)
+        unsealed = len(lines) - sum(json.loads(seal)["records"] for seal in made.seal_files)
+        assert (result.verdict, result.raw_unproven) == ("complete", unsealed + len(added))
 
 
 def test_a_dropped_segment(made: Delivered, copy: Path) -> None:

@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from standpipe.evidence.chain_check import check_seal_times, check_seals_signed
-from standpipe.evidence.checks import ALL_CHECKS, PAIRING
+from standpipe.evidence.checks import ALL_CHECKS, INTEGRITY, PAIRING
 from standpipe.evidence.copies_check import CopiesCheck, Reference
 from standpipe.evidence.copy_entry import TORN, Entry, flags_of, judge_bytes
 from standpipe.evidence.copy_facts import ClearText, CopiesResult, InputFacts, OddLine
@@ -123,6 +123,7 @@ class _Work:
             clear=self._clear,
             raw=self._raw.records,
             raw_repeated=self._raw.repeated,
+            raw_unproven=self._raw.unproven,
         )
 
     # Reading.
@@ -250,7 +251,8 @@ class _Work:
     def _reference(self, journal: str) -> Reference:
         seals = self._seals.journals.get(journal, JournalSeals())
         facts = seals.facts(journal, self._options.recorded.get(journal, ()))
-        signatures = None if self._options.keys is None else check_seals_signed(facts, self._options.keys)
+        keys = self._options.keys if INTEGRITY in self._options.checks else None
+        signatures = None if keys is None else check_seals_signed(facts, keys)
         unsigned = [
             Damage(fault.what, fault.seal.file, fault.seal.base, fault.seal.end, fault.detail)
             for fault in (() if signatures is None else signatures.faults)

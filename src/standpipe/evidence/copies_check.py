@@ -86,6 +86,11 @@ class CopiesFindings:
     absent: int
     unsealed_bytes: int
 
+    @property
+    def without_signed_seal(self) -> bool:
+        """A key was given and there is no seal at all: taking all of them out must not pass for their being good."""
+        return self.vouched is not None and not self.seals
+
 
 @dataclass(slots=True)
 class Reference:
@@ -321,4 +326,6 @@ def judge(findings: CopiesFindings, *, accept_recorded: bool) -> str:
     lost_on_record = any(gap.lost != NOT_LOST for gap in findings.recorded_gaps)
     if findings.holes_count or findings.damaged_count or (lost_on_record and not accept_recorded):
         return INCOMPLETE
+    if findings.without_signed_seal:
+        return UNKNOWN
     return COMPLETE if findings.records else UNKNOWN

@@ -47,6 +47,7 @@ def copies_as_json(result: CopiesResult) -> dict[str, object]:
         "checks": [check for check in CHECKS if check in result.checks],
         "journals": [_journal(found) for found in journals],
         "journals_without_records": result.silent,
+        "raw_unproven": result.raw_unproven,
         "inputs": [_input(facts) for facts in result.inputs],
     }
 

@@ -27,6 +27,11 @@ def copies_as_lines(result: CopiesResult, *, accept_recorded: bool = False) -> l
         lines.extend(_journal(found))
     lines.extend(f"journal {journal}: seals of it were given, and no record is here" for journal in result.silent)
     lines.extend(f"unreadable: {reason}" for reason in result.unreadable)
+    if result.journals and result.raw_unproven:
+        lines.append(
+            f"without proof: {count_text(result.raw_unproven, 'record')} without an envelope, in no segment that was "
+            "found: not sealed yet, or added"
+        )
     for facts in result.inputs:
         lines.extend(_input(facts))
     if result.clear is not None and result.clear.records:
@@ -53,6 +58,7 @@ def _summary(result: CopiesResult, *, accept_recorded: bool) -> str:
         (sum(facts.odd.get("envelope-wrong", 0) for facts in result.inputs), "wrong envelope"),
         (len(result.silent), "journal without a record"),
         (unpaired, "unpaired record"),
+        (sum(found.without_signed_seal for found in journals), "unsealed journal"),
         (len(result.unreadable), "unreadable input"),
     )
     faults = ", ".join(count_text(count, noun) for count, noun in counted if count)

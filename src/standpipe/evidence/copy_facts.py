@@ -95,6 +95,8 @@ class CopiesResult:
     """None where records were not looked at."""
     raw: int = 0
     """Records without an envelope."""
+    raw_unproven: int = 0
+    """How many of them are in no sealed segment that was found."""
     raw_repeated: int = 0
 
     @property

@@ -163,6 +163,12 @@ class RawMatch:
             for seal, seen in zip(self.seals, self._seen, strict=True)
         ]
 
+    @property
+    def unproven(self) -> int:
+        """Say how many records are in no segment that was found: not sealed yet, or added."""
+        proven = sum(seal.records for seal in self.seals if seal.digest in self._proven)
+        return max(0, self.records - self.repeated - proven)
+
     def _remember(self, key: int) -> None:
         self._known.add(key)
         self._order.append(key)
