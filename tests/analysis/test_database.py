@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -122,6 +123,26 @@ def test_a_half_that_comes_twice(tmp_path: Path) -> None:
     journal.add(b"".join(asked.lines() + later.lines()))
     expected = [("id-00000001", 5.0, "ok", 0)]
     assert expected == ask(tmp_path / "j", 'SELECT request_id, duration_ms, outcome, "offset" FROM requests')
+
+
+def test_a_login_is_whole_for_whom_it_let_in(tmp_path: Path) -> None:
+    """Who logs in is in the response alone: the macros take the request's half along, and nobody else's."""
+    journal, lines = Crafted(tmp_path / "j"), []
+    for number, name in enumerate(("bob", "eve", None)):
+        asked = {"id": f"r{number}", "operation": "update", "path": "auth/userpass/login/x"}
+        auth = {"display_name": name, "policies": ["dev", str(name)]} if name else {}
+        at = f"2024-05-06T00:00:0{number}"
+        lines.append({"time": f"{at}.0Z", "type": "request", "auth": {}, "request": asked})
+        lines.append({"time": f"{at}.5Z", "type": "response", "auth": auth, "request": asked})
+    journal.add(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+    columns = "request_id, outcome, duration_ms"
+    with closing(open_database([str(tmp_path / "j")])) as database:
+        found = [
+            database.execute(f"SELECT {columns} FROM {source} ORDER BY 1").fetchall()
+            for source in ("requests_by('b*')", "requests_with_policy('eve')", "requests_with_policy('dev')")
+        ]
+    bob, eve = (("r0", "ok", 500.0), ("r1", "ok", 500.0))
+    assert [[bob], [eve], [bob, eve]] == found
 
 
 def test_halves_without_a_partner_or_an_id(tmp_path: Path) -> None:

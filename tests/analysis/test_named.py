@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +30,11 @@ from tests.analysis.audit_world import (
     world,
     write,
 )
+from tests.evidence.craft import Crafted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     import duckdb
 
@@ -239,6 +243,19 @@ def test_changes(database: duckdb.DuckDBPyConnection, name: str, kinds: tuple[in
     """Each write below sys/ of its kind, newest first."""
     expected = [(a.name, a.outcome) for a in reversed(of(*kinds))]
     assert expected == columns(database, name, "display_name outcome")
+
+
+def test_asking_for_a_hash_changes_nothing(tmp_path: Path) -> None:
+    """sys/audit-hash is an update below sys/audit…, and no change of the config; sys/audit/ itself is."""
+    journal = Crafted(tmp_path / "j")
+    paths = ("sys/audit-hash/file", "sys/audit/file", "sys/rekey-recovery-key/init")
+    entries = [
+        {"time": f"2024-05-06T00:00:0{number}Z", "type": "request", "request": {"operation": "update", "path": path}}
+        for number, path in enumerate(paths)
+    ]
+    journal.add(b"".join(json.dumps(entry).encode() + b"\n" for entry in entries))
+    with closing(open_database([str(tmp_path / "j")])) as connection:
+        assert [(paths[2],), (paths[1],)] == columns(connection, "config-changes", "path")
 
 
 def test_list_read_ratio(database: duckdb.DuckDBPyConnection) -> None:

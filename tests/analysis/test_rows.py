@@ -191,6 +191,13 @@ def test_a_token_that_only_auth_names() -> None:
     assert {"torn": False, "client_token": "t"} == row({"auth": {"client_token": "t"}, "request": {}})
 
 
+def test_an_entity_that_a_login_made() -> None:
+    """A login's response says so in auth, or in response.auth."""
+    auth = {"entity_created": True}
+    responses = ({"auth": auth}, {"response": {"auth": auth}}, {"auth": auth, "response": {"auth": {"accessor": "a"}}})
+    assert [True] * 3 == [row({"type": "response", **entry}).get("entity_created") for entry in responses]
+
+
 def test_odd_parents() -> None:
     """A request, a response, a namespace that are no objects leave their columns empty."""
     entry = {"type": "request", "auth": [], "request": {"namespace": "root", "path": "p"}, "response": 3}

@@ -282,6 +282,7 @@ def _row(entry: _Entry, offset: int, length: int) -> Row:
     )
     if request.data is not None:
         row.request_data_keys = _names(request.data)
+    row.entity_created = auth.entity_created  # a login's response has it here, in Vault and in OpenBao
     if entry.response is not None:
         _add_response(row, entry.response)
     return row
@@ -301,7 +302,7 @@ def _add_response(row: Row, response: _Response) -> None:
         row.response_auth_policies = auth.policies
         row.response_auth_token_type = auth.token_type or None
         row.response_auth_token_ttl = _within(auth.token_ttl, WHOLE_MAX)
-        row.entity_created = auth.entity_created
+        row.entity_created = row.entity_created or auth.entity_created
     row.response_lease_id = (response.secret or _NO_SECRET).lease_id or None
     row.wrap_creation_path = (response.wrap_info or _NO_WRAP_INFO).creation_path or None
     if response.data is not None:
