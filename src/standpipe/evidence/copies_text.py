@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from standpipe.evidence.clear_text import clear_lines
 from standpipe.evidence.recorded_gaps import NOT_LOST
 from standpipe.evidence.verdict_text import HEADLINES, LINES_MAX, count_text
 
@@ -35,8 +36,8 @@ def copies_as_lines(result: CopiesResult, *, accept_recorded: bool = False) -> l
     for facts in result.inputs:
         lines.extend(_input(facts))
     if result.clear is not None and result.clear.records:
-        shown = [f"clear text: {_range(one.start, one.end)}: {', '.join(one.fields)}" for one in result.clear.examples]
-        lines.extend(_limited(shown, result.clear.records) if shown else [_clear_count(result.clear.records)])
+        clear = result.clear
+        lines.extend(clear_lines(clear.examples, clear.records) if clear.examples else [_clear_count(clear.records)])
     if result.pairing is not None:
         lines.extend(_pairs(result.pairing))
     return lines

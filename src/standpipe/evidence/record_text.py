@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from standpipe.evidence.clear_text import clear_lines
 from standpipe.evidence.pairing_rules import RULES
 from standpipe.evidence.wording import count_text, limited, range_text
 from standpipe.records.pair_fields import REQUEST
@@ -76,8 +77,7 @@ def record_lines(seen: RecordFindings) -> Iterator[str]:
     """Yield what a person reads about the records themselves."""
     torn = [f"torn: {range_text(*interval)} is no whole record" for interval in seen.torn]
     yield from limited(torn, seen.torn_records)
-    raw = [f"clear text: {range_text(raw.start, raw.end)}: {', '.join(raw.fields)}" for raw in seen.raw]
-    yield from limited(raw, seen.raw_records)
+    yield from clear_lines(seen.raw, seen.raw_records)
 
 
 def _half_line(half: UnpairedHalf) -> str:
