@@ -110,6 +110,12 @@ def test_nothing_to_ask_for_is_a_usage_error(tmp_path: Path) -> None:
         assert 64 == done.returncode, done.stderr
 
 
+def test_a_part_of_a_hash_is_a_usage_error(tmp_path: Path) -> None:
+    """It would be found nowhere, which must not look like an answer."""
+    done = whois(HASH[:-1], "--journal", str(tmp_path))
+    assert (64, True) == (done.returncode, "64 hex digits" in done.stderr)
+
+
 def test_no_token_is_said() -> None:
     """Status 2, and how to get one."""
     done = whois("value")

@@ -129,6 +129,13 @@ def test_other_answers_are_refused(server: _Server, status: int, body: bytes, wo
     assert 1 == len(server.asked)
 
 
+def test_a_server_without_tls_is_said(server: _Server) -> None:
+    """https:// to a server of plain HTTP has nothing to do with trust."""
+    with pytest.raises(ServerError, match=r"does not speak TLS.*http://"):
+        hash_of(f"https://{LOOPBACK}:{server.server_port}")
+    assert [] == server.asked
+
+
 def test_a_certificate_is_verified(tmp_path: Path) -> None:
     """Only the authority that was named is trusted, and no token goes to another."""
     certificates = make_certificates(tmp_path)

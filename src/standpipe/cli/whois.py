@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from standpipe.analysis.whois import Found
 
+HASH = re.compile(re.escape(HASH_PREFIX) + "[0-9a-f]{64}")
 STDIN_BYTES_MAX = 1 << 20  # a value; Vault's own limit for one text is 1 MiB
 
 EPILOG = """\b
@@ -32,7 +34,7 @@ Examples:
   standpipe whois                              asks for the value; it is not shown
   cat accessor | standpipe whois -             the value from stdin
   standpipe whois 0Xa1b2 --device file/        visible to everyone on this machine, in ps
-  standpipe whois hmac-sha256:6470cf4d894d     an HMAC from a record; no server is asked
+  standpipe whois hmac-sha256:6470cf4d894d…    a whole HMAC from a record; no server is asked
   cat accessor | standpipe whois - --archive s3://audit/vault --json
 
 \b
@@ -58,8 +60,12 @@ def _value(given: str | None) -> str:
 
 
 def _needle(value: str, device: str) -> Needle:
-    """Have the server hash the value, unless it is a hash already. Raises ServerError."""
+    """Have the server hash the value, unless it is a hash already. Raises ServerError, UsageError."""
     if value.startswith(HASH_PREFIX):
+        if not HASH.fullmatch(value):
+            raise UsageError(
+                f"that is no whole HMAC: {HASH_PREFIX} and 64 hex digits", "Give all of it, as it is in a record"
+            )
         return Needle(value, None)
     api = open_api(os.environ)
     try:
@@ -112,7 +118,8 @@ def command(
     if questions and not json_wanted:
         click.echo(f"not shown: {questions:,} {'record' if questions == 1 else 'records'} of sys/audit-hash itself")
     if not count:
-        Log("whois").warning("no record holds the value", device=device)
+        asked = {} if needle.value is None else {"device": device}
+        Log("whois").warning("no record holds the value", **asked)
     return EXIT_OK if count else EXIT_NEGATIVE
 
 

@@ -23,6 +23,7 @@ TOKEN_BYTES_MAX: Final = 64 << 10  # a token file; batch tokens are the largest,
 HASH_PREFIX: Final = "hmac-sha256:"
 HTTP_BAD_REQUEST, HTTP_FORBIDDEN, HTTP_SEALED = 400, 403, 503
 ERRORS_SHOWN: Final = 3
+NO_TLS: Final = "WRONG_VERSION_NUMBER"  # OpenSSL's reason where the answer to its hello is no TLS record
 
 
 def open_api(environment: Mapping[str, str]) -> VaultApi:
@@ -95,6 +96,11 @@ class VaultApi:
             with response:
                 return response.status, _parse(response.read(ANSWER_BYTES_MAX))
         except urllib3.exceptions.SSLError as error:
+            if NO_TLS in str(error):
+                raise ServerError(
+                    f"{self._connection.address} does not speak TLS",
+                    "If it serves plain HTTP, write http:// in VAULT_ADDR or BAO_ADDR",
+                ) from error
             raise ServerError(
                 f"{self._connection.address} is not trusted: {error}",
                 "Name the certificate authority's PEM file in VAULT_CACERT or BAO_CACERT",
