@@ -214,8 +214,9 @@ def test_an_object_store(journal: Crafted, tmp_path: Path, monkeypatch: pytest.M
         day: dict[str, Any] = {"since": datetime(2024, 5, 7, tzinfo=UTC), "until": datetime(2024, 5, 8, tzinfo=UTC)}
         assert figures([str(tmp_path / "a")], **day) == figures([], parquet=[target], **day)
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "")
-        with pytest.raises(StandpipeError, match=r"s3://.*nowhere.* cannot be listed"):
+        with pytest.raises(StandpipeError, match=r"s3://.*nowhere.* cannot be listed") as caught:
             open_database([], parquet=["s3://nowhere-at-all/x"])
+        assert 1 == len(str(caught.value).splitlines())
     finally:
         peer.stop()
 

@@ -220,6 +220,10 @@ def file_row(directory: Path, refusal: Refusal | None) -> Iterator[Row]:
     yield Row({"type": "file", "path": str(path), "batch": {"records": BATCH_RECORDS}}, arrivals)
 
 
+def _place_of(seal: dict[str, Any]) -> str:
+    return f"{seal['base']:020d}-{seal['idle']:06d}" if "idle" in seal else f"{seal['base']:020d}"
+
+
 @contextmanager
 def objects_row(directory: Path, refusal: Refusal | None) -> Iterator[Row]:
     """Run moto's S3. A segment is there once or not at all; its records are counted as they stand in it."""
@@ -242,7 +246,7 @@ def objects_row(directory: Path, refusal: Refusal | None) -> Iterator[Row]:
             for line in lines_of(data):
                 found.append(Arrival(f"{journal_id}-{offset:020d}", line, json.loads(line)))
                 offset += len(line)
-            found += [Arrival(f"{journal_id}-{seal['base']:020d}-seal", b"", None) for seal in seals]
+            found += [Arrival(f"{journal_id}-{_place_of(seal)}-seal", b"", None) for seal in seals]
             return found
 
         config: dict[str, object] = {"type": "objects", "url": peer.url, "endpoint": peer.endpoint, "region": REGION}

@@ -103,11 +103,15 @@ class Place:
 
 @dataclass(frozen=True)
 class Expected:
-    """What must be everywhere: each record's members by its id, from the journal's bytes, and the clients' list."""
+    """What must be everywhere: each record's members by its id, from the journal's bytes, and the clients' list.
+
+    seals: of segments; idle_seals may be there, too: the last one may come when ship has just left.
+    """
 
     records: dict[str, dict[str, Any]]
     listed: Counter[Name]
     seals: set[str]
+    idle_seals: set[str]
 
     @property
     def refused(self) -> set[str]:
@@ -123,8 +127,10 @@ def expected_of(place: Place) -> Expected:
     for line in lines_of(_live_journal_bytes(place.journal)):
         records[f"{journal_id}-{offset:020d}"] = json.loads(line)
         offset += len(line)
-    seals = {f"{journal_id}-{path.name[:20]}-seal" for path in (place.journal / "segments").glob("*.seal.json")}
-    return Expected(records, expected_records(place.clients), seals)
+    names = [path.name.removesuffix(".seal.json") for path in (place.journal / "segments").glob("*.seal.json")]
+    idle = {f"{journal_id}-{name.replace('.', '-')}-seal" for name in names if "." in name}
+    seals = {f"{journal_id}-{name}-seal" for name in names if "." not in name}
+    return Expected(records, expected_records(place.clients), seals, idle)
 
 
 def _live_journal_bytes(journal: Path) -> bytes:

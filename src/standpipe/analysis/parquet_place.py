@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 from standpipe.analysis.parquet_layout import NO_DATE, RECORDS, SUFFIX, TABLES
 from standpipe.errors import StandpipeError, UsageError
 from standpipe.scratch import scratch
+from standpipe.sinks.objects_failure import DEBUG_MARK
+from standpipe.sinks.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,7 +105,8 @@ class StorePlace:
         self._store: ObjectStore = from_url(url, client_options=client)
 
     def _failure(self, what: str, key: str, error: Exception) -> StandpipeError:
-        return StandpipeError(f"{self._url}/{key} cannot be {what}: {error}", REMEDY)
+        said = one_line(str(error).partition(DEBUG_MARK)[0])  # the rest is the library's own chain of causes
+        return StandpipeError(f"{self._url.rstrip('/')}/{key} cannot be {what}: {said}", REMEDY)
 
     @contextmanager
     def writing(self, key: str) -> Iterator[str]:
