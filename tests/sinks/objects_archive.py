@@ -20,14 +20,17 @@ if TYPE_CHECKING:
 def read_archive(objects: Mapping[str, bytes], root: str) -> bytes:
     """Return the raw bytes of all segments below ``<cluster>/<node>``, after proving that nothing is missing.
 
-    Every name belongs to a segment; every segment has its seal; each content has the sealed digest and length, and is
-    read here by the zstd library alone; each seal names the one before.
+    Every name belongs to a segment or to an idle seal; every segment has its seal; each content has the sealed digest
+    and length, and is read here by the zstd library alone; each seal names the one before.
     """
     mine = {key: content for key, content in objects.items() if key.startswith(f"{root}/")}
     mine.pop(f"{root}/{PROBE_NAME}", None)
-    stems = sorted({key.removesuffix(COMPRESSED_SUFFIX).removesuffix(SEAL_SUFFIX) for key in mine}, key=_offsets)
-    assert sorted(stem + suffix for stem in stems for suffix in (COMPRESSED_SUFFIX, SEAL_SUFFIX)) == sorted(mine)
-    assert_chain([mine[stem + SEAL_SUFFIX] for stem in stems])
+    seals = sorted((key.removesuffix(SEAL_SUFFIX) for key in mine if key.endswith(SEAL_SUFFIX)), key=_place)
+    stems = [stem for stem in seals if not _is_idle(stem)]
+    assert sorted([*(stem + SEAL_SUFFIX for stem in seals), *(stem + COMPRESSED_SUFFIX for stem in stems)]) == sorted(
+        mine
+    )
+    assert_chain([mine[stem + SEAL_SUFFIX] for stem in seals])
     whole = b""
     for stem in stems:
         seal = json.loads(mine[stem + SEAL_SUFFIX])
@@ -36,6 +39,15 @@ def read_archive(objects: Mapping[str, bytes], root: str) -> bytes:
         assert (seal["end"] - seal["base"], seal["sha256"]) == (len(raw), sha256(raw).hexdigest())
         whole += raw
     return whole
+
+
+def _is_idle(stem: str) -> bool:
+    return "." in stem.rpartition("/")[2]
+
+
+def _place(stem: str) -> tuple[int, bool, str]:
+    """Return the place in the chain: that nothing came at an address is sealed before what came there."""
+    return int(stem.rpartition("/")[2].partition("-")[0]), not _is_idle(stem), stem
 
 
 def _offsets(stem: str) -> tuple[int, int]:
