@@ -34,6 +34,7 @@ def exchange(**members: Any) -> Exchange:  # noqa: ANN401 - members of a record
         (Wish(who=("c-77",)), True),
         (Wish(who=("alice",)), False),
         (Wish(operations=("list", "read")), True),
+        (Wish(operations=("READ",)), True),
         (Wish(operations=("rea",)), False),
         (Wish(errors=True), False),
         (Wish(since=1772359200 * 10**9), True),

@@ -19,7 +19,8 @@ class Wish:
 
     paths: shell patterns, of the path alone or with its namespace's path in front; a ``*`` matches slashes too, and a
     pattern that ends in a slash stands for all below it. who: texts of which one must be in the display name, entity
-    id, client id, accessor, a policy or the remote address, in any case. operations: exact. since: Unix nanoseconds.
+    id, client id, accessor, a policy or the remote address, in any case. operations: whole, in any case. since: Unix
+    nanoseconds.
     """
 
     paths: tuple[str, ...] = ()
@@ -36,6 +37,7 @@ class Filter:
         """Prepare the patterns."""
         self._wish = wish
         self._paths = [re.compile(translate(_pattern(path))).match for path in wish.paths]
+        self._operations = {operation.lower() for operation in wish.operations}
         self._who = [text.casefold() for text in wish.who]
 
     def wants(self, exchange: Exchange) -> bool:
@@ -44,7 +46,7 @@ class Filter:
         begun = exchange.first.nanoseconds
         return (
             (not wish.errors or exchange.is_fault)
-            and (not wish.operations or half.operation in wish.operations)
+            and (not wish.operations or half.operation in self._operations)
             and (wish.since is None or begun is None or begun >= wish.since)
             and (not self._paths or self._has_path(half.namespace_path, half.path))
             and (not self._who or self._has_who(exchange))

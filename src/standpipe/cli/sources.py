@@ -31,7 +31,7 @@ def moment(_context: click.Context, _parameter: click.Parameter, value: str | No
     try:
         return datetime.fromtimestamp(time.time() - parse_duration(value), UTC)
     except (ValueError, OverflowError):
-        message = f"{value!r} is neither a time, as 2026-01-31T12:00:00Z, nor how long ago, as 15m"
+        message = f"{value!r} is neither a time, as 2026-01-31T12:00:00Z, nor how long ago, as 15m, 2h or 7d."
         raise click.BadParameter(message) from None
 
 

@@ -55,7 +55,7 @@ def _since(_context: click.Context, _parameter: click.Parameter, value: str | No
     try:
         return int((time.time() - parse_duration(value)) * NANOSECONDS)
     except ValueError as error:
-        message = f"{value!r} is neither a time, as 2026-01-31T12:00:00Z, nor how long ago, as 15m"
+        message = f"{value!r} is neither a time, as 2026-01-31T12:00:00Z, nor how long ago, as 15m, 2h or 7d."
         raise click.BadParameter(message) from error
 
 
