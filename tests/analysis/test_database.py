@@ -145,6 +145,17 @@ def test_a_login_is_whole_for_whom_it_let_in(tmp_path: Path) -> None:
     assert [[bob], [eve], [bob, eve]] == found
 
 
+def test_texts_are_those_of_the_response(tmp_path: Path) -> None:
+    """A login's response says who it was, its request does not; a request alone says what it can."""
+    request, response = Asked(1, LIST, 1, 2, 1000, 5, "ok").lines()
+    nobody = request.replace(b'"auth": {', b'"was": {')
+    alone = Asked(2, LIST, 1, 2, 2000, 5, "ok").lines()[0]
+    Crafted(tmp_path / "j").add(nobody + response + alone)
+    expected = [("id-00000001", "user-1", "ok", 0), ("id-00000002", "user-1", "no-response", len(nobody + response))]
+    sql = 'SELECT request_id, display_name, outcome, "offset" FROM requests ORDER BY ALL'
+    assert expected == ask(tmp_path / "j", sql)
+
+
 def test_halves_without_a_partner_or_an_id(tmp_path: Path) -> None:
     """A response alone is `response-only`, a request alone `no-response`, and one without an id a row of its own."""
     request, response = Asked(1, LIST, 1, 2, 1000, 5, "ok").lines()

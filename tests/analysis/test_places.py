@@ -19,7 +19,7 @@ from standpipe.analysis.parquet_place import open_place
 from standpipe.archive.location import ArchiveOptions
 from standpipe.errors import StandpipeError, UsageError
 from standpipe.journal.layout import COMPRESSED_SUFFIX
-from tests.analysis.audit_world import Asked, world, write
+from tests.analysis.audit_world import DAY, LOOKUP, Asked, world, write
 from tests.evidence.craft import JOURNAL_ID, Crafted, compress
 from tests.sinks.objects_peer import BUCKET, REGION, S3Peer
 
@@ -111,6 +111,17 @@ def run_export(root: Path, target: Path) -> Exported:
 def files_of(root: Path) -> dict[str, bytes]:
     """Return the files below a directory."""
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def test_two_exports_of_one_journal(journal: Crafted, tmp_path: Path) -> None:
+    """What two exports have counts once: of the segment that grew between them, the longer file."""
+    run_export(tmp_path / "j", tmp_path / "early")
+    with open(journal.file(journal.bases[-1], ".log"), "ab") as segment:
+        segment.write(b"\n" + b"".join(Asked(9000, LOOKUP, 1, 2, DAY, 5, "ok").lines()))
+    run_export(tmp_path / "j", tmp_path / "late")
+    both = [str(tmp_path / "late"), str(tmp_path / "early")]
+    once = figures([], parquet=both[:1])
+    assert [once, once] == [figures([], parquet=both), figures([], parquet=both[::-1])]
 
 
 def test_an_export(journal: Crafted, tmp_path: Path) -> None:

@@ -19,15 +19,17 @@ from standpipe.analysis.coverage import Coverage
 from standpipe.analysis.loading import load_files
 from standpipe.analysis.locations import Wanted, sources_at
 from standpipe.analysis.parquet_layout import INCIDENTS, RECORDS, SEALS, ranges_sql, read_sql
-from standpipe.analysis.parquet_place import StorePlace, is_export, open_place
+from standpipe.analysis.parquet_place import StorePlace, is_export, open_place, records_files, table_files
 from standpipe.analysis.rows import COLUMNS, ROW_COLUMNS, TIME_COLUMN
 from standpipe.analysis.views import (
     INCIDENT_COLUMNS,
     RECORDS_TABLE,
     SEAL_COLUMNS,
     columns_sql,
+    file_row_number,
     literal,
     names_sql,
+    records_statements,
     requests_statements,
     table_sql,
 )
@@ -126,16 +128,11 @@ def _date(moment: datetime | None, otherwise: str) -> str:
     return otherwise if moment is None else moment.astimezone(UTC).date().isoformat()
 
 
-def _having(table: str, exported: list[str]) -> list[str]:
-    """Return the exports in which there is a file of the table."""
-    return [directory for directory in exported if os.path.isdir(f"{directory}/{table}")]
-
-
 def _covered(connection: duckdb.DuckDBPyConnection, exported: list[str]) -> Coverage:
     """Return what exports hold: it is not read from a journal or an archive as well."""
     covered = Coverage()
-    exports = _having(RECORDS, exported)
-    for journal, start, end in connection.execute(ranges_sql(exports)).fetchall() if exports else ():
+    files = records_files(exported)
+    for journal, start, end in connection.execute(ranges_sql(files)).fetchall() if files else ():
         covered.add(journal, start, end)
     return covered
 
@@ -143,10 +140,9 @@ def _covered(connection: duckdb.DuckDBPyConnection, exported: list[str]) -> Cove
 def _create(connection: duckdb.DuckDBPyConnection, exported: list[str], condition: str) -> None:
     connection.execute(table_sql(RECORDS_TABLE, COLUMNS))
     create_facts(connection)
-    exports = _having(RECORDS, exported)
-    also = f" UNION ALL {read_sql(RECORDS, exports)} WHERE {condition}" if exports else ""
-    connection.execute(f"CREATE VIEW records AS SELECT * FROM {RECORDS_TABLE}{also}")
-    for statement in requests_statements():
+    files = records_files(exported)
+    export = f"{read_sql(RECORDS, files, file_row_number())} WHERE {condition}" if files else None
+    for statement in (*records_statements(export), *requests_statements()):
         connection.execute(statement)
 
 
@@ -157,8 +153,8 @@ def _add_all_facts(
     for source in sources:
         add_facts(connection, source)
     for table in (INCIDENTS, SEALS):
-        exports = _having(table, exported)
-        also = f" UNION {read_sql(table, exports)}" if exports else ""
+        files = table_files(table, exported)
+        also = f" UNION {read_sql(table, files)}" if files else ""
         connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT DISTINCT * FROM (SELECT * FROM {table}{also})")
     connection.execute(f"DELETE FROM {INCIDENTS} WHERE NOT {condition}")
 

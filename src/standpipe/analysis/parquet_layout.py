@@ -47,27 +47,30 @@ def stored_names(table: str) -> str:
     return names_sql(tuple((name, type_) for name, type_ in _COLUMNS[table] if name != "node"))
 
 
-def read_sql(table: str, directories: list[str]) -> str:
-    """Return the SELECT that reads a table from exports; in each directory must be at least one file of it."""
+def read_sql(table: str, files: list[str], also: str | None = None) -> str:
+    """Return the SELECT that reads a table from files of exports, one at least. also: an expression to add."""
     columns = _COLUMNS[table]
     partitions = (("date", "DATE"), ("node", "VARCHAR")) if table == RECORDS else (("node", "VARCHAR"),)
-    globs = _globs(table, directories)
     reader = (
-        f"read_parquet([{globs}], hive_partitioning = true, hive_types = {columns_sql(partitions)}, "
+        f"read_parquet([{_list(files)}], hive_partitioning = true, hive_types = {columns_sql(partitions)}, "
         "union_by_name = true)"
     )
-    return f"SELECT {names_sql(columns)} FROM {reader}"
+    return f"SELECT {names_sql(columns)}{f', {also}' if also else ''} FROM {reader}"
 
 
-def ranges_sql(directories: list[str]) -> str:
+def ranges_sql(files: list[str]) -> str:
     """Return the SELECT of what exports hold of each segment: journal, first offset, end of the last record."""
     return (
         f'SELECT journal, min("offset"), max("offset" + "length") '
-        f"FROM read_parquet([{_globs(RECORDS, directories)}], filename = true, hive_partitioning = false) "
+        f"FROM read_parquet([{_list(files)}], filename = true, hive_partitioning = false) "
         f"GROUP BY journal, regexp_extract(filename, '[0-9]+[.]parquet$')"
     )
 
 
-def _globs(table: str, directories: list[str]) -> str:
-    depth = "*/*" if table == RECORDS else "*"
-    return ", ".join(literal(f"{directory}/{table}/{depth}/*{SUFFIX}") for directory in directories)
+def files_pattern(table: str) -> str:
+    """Return the shell pattern of a table's files, below the export's place."""
+    return f"{table}/{'*/*' if table == RECORDS else '*'}/*{SUFFIX}"
+
+
+def _list(files: list[str]) -> str:
+    return ", ".join(map(literal, files))

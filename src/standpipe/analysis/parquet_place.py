@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from glob import glob
 from typing import TYPE_CHECKING, Protocol
 
-from standpipe.analysis.parquet_layout import NO_DATE, RECORDS, SUFFIX, TABLES
+from standpipe.analysis.parquet_layout import NO_DATE, RECORDS, SUFFIX, TABLES, files_pattern
 from standpipe.errors import StandpipeError, UsageError
 from standpipe.scratch import scratch
 from standpipe.sinks.objects_failure import DEBUG_MARK
@@ -52,6 +53,26 @@ def open_place(location: str, *, create: bool = False) -> ParquetPlace:
 def is_export(directory: str) -> bool:
     """Tell whether a directory looks like an export."""
     return any(os.path.isdir(f"{directory}/{table}") for table in TABLES)
+
+
+def table_files(table: str, exports: list[str]) -> list[str]:
+    """Return the files of a table in the directories of exports."""
+    return [f"{export}/{key}" for export in exports for key in _keys_in(table, export)]
+
+
+def records_files(exports: list[str]) -> list[str]:
+    """Return the files of records: each segment's once, from the export that has the most of it."""
+    found: dict[str, str] = {}
+    for export in exports:
+        for key in _keys_in(RECORDS, export):
+            path = f"{export}/{key}"
+            if key not in found or os.path.getsize(path) > os.path.getsize(found[key]):
+                found[key] = path
+    return list(found.values())
+
+
+def _keys_in(table: str, export: str) -> list[str]:
+    return sorted(glob(files_pattern(table), root_dir=export))
 
 
 class DirectoryPlace:

@@ -1,10 +1,18 @@
-"""The views that people ask: SQL text, made from the names of the tables below them. Pure."""
+"""The views that people ask: SQL text, made from the names of the tables below them. Pure.
+
+`requests` is made in two steps, so that ten million records need neither much memory nor long. First halves are
+grouped, by numbers only: times, and which record speaks for the request. Then that record is read again for its texts.
+To group the texts themselves took three times as long, and more memory than most machines would give.
+"""
 
 from __future__ import annotations
 
 from standpipe.analysis.rows import COLUMNS
 
-RECORDS_TABLE = "loaded_records"  # what was read from journals; `records` is it, or it and Parquet files
+RECORDS_TABLE = "loaded_records"  # what was read from journals
+NUMBERED = "numbered_records"  # that and Parquet files, with ROW_NUMBER; `records` is it without
+ROW_NUMBER = "row_number"
+FILE_ROW_BITS = 40  # of ROW_NUMBER: a row's number in its file; the file's number stands above
 INCIDENT_COLUMNS = (
     ("node", "VARCHAR"),
     ("journal", "VARCHAR"),
@@ -108,67 +116,86 @@ BELOW_MOUNT = """CREATE MACRO secret_of(mount_point, namespace_path, path) AS re
 """The secret of a KV request: its path below the mount. A mount has its namespace in front, a path has not."""
 
 
+def records_statements(export: str | None) -> list[str]:
+    """Return the statements that create the view `records`. export: the SELECT of Parquet files, from read_sql."""
+    also = f" UNION ALL {export}" if export else ""
+    return [
+        f"CREATE VIEW {NUMBERED} AS SELECT {names_sql()}, rowid AS {ROW_NUMBER} FROM {RECORDS_TABLE}{also}",
+        f"CREATE VIEW records AS SELECT {names_sql()} FROM {NUMBERED}",
+    ]
+
+
+def file_row_number() -> str:
+    """Return the expression for ROW_NUMBER where Parquet files are read; a row of the table is in no file, so in 0."""
+    return f"((file_index + 1) << {FILE_ROW_BITS}) + file_row_number AS {ROW_NUMBER}"
+
+
 def requests_statements() -> list[str]:
     """Return the statements that create the view `requests` and its macros."""
-    macros = [
-        f"CREATE MACRO {head} AS TABLE {_requests(f'({wanted} OR {unsaid})')} HAVING bool_or({wanted})"
-        for head, (wanted, unsaid) in REQUESTS_MACROS.items()
-    ]
-    return [f"CREATE VIEW requests AS {_requests('true')}", *macros, BELOW_MOUNT]
+    macros = [f"CREATE MACRO {head} AS TABLE {_requests(*terms)}" for head, terms in REQUESTS_MACROS.items()]
+    return [f"CREATE VIEW requests AS {_requests('true', 'false')}", *macros, BELOW_MOUNT]
 
 
-def _requests(where: str) -> str:
+def _requests(wanted: str, unsaid: str) -> str:
     """Return the SELECT: one row for each request. Halves belong together by node and request.id, or _WITHOUT_ID.
 
-    One pass that groups, not a join: a query that asks for few columns then costs little, whatever the others are. What
-    both halves say is taken from the first half that says it. Where several devices or a stored request that Vault
-    replayed gave the same half more than once, the first times count.
+    wanted: the condition, of one half at least; unsaid: when a half does not say.
+
+    The response repeats all that the request said, so it speaks for both; a request without a response for itself.
+    Where several devices or a stored request that Vault replayed gave the same half more than once, the first counts.
     """
-    shared = ",\n  ".join(f"{_first(name)} AS {name}" for name in _SHARED)
-    response = ",\n  ".join(f"any_value({name}) AS {name}" for name in _RESPONSE_ONLY)
+    shared, response = ",\n  ".join(_SHARED), ",\n  ".join(_RESPONSE_ONLY)
     return f"""SELECT
   node,
-  min(journal) AS journal,
-  min("offset") AS "offset",
-  any_value(request_id) AS request_id,
-  coalesce(min(asked), min(answered)) AS time,
-  min(answered) AS response_time,
-  (epoch_us(min(answered)) - epoch_us(min(asked))) / 1000.0 AS duration_ms,
+  journal,
+  first_offset AS "offset",
+  request_id,
+  coalesce(asked, answered) AS time,
+  answered AS response_time,
+  (epoch_us(answered) - epoch_us(asked)) / 1000.0 AS duration_ms,
   {shared},
-  {_first("coalesce(auth_accessor, client_token_accessor)")} AS accessor,
-  {_first("error")} AS error,
+  coalesce(auth_accessor, client_token_accessor) AS accessor,
+  first_error AS error,
   CASE
-    WHEN bool_or(contains(error, 'permission denied')) THEN 'denied'
-    WHEN count(error) > 0 OR bool_or(response_data_keys = ['error']) THEN 'error'
-    WHEN bool_and(is_request) THEN 'no-response'
-    WHEN NOT bool_or(is_request) THEN 'response-only'
+    WHEN denied THEN 'denied'
+    WHEN first_error IS NOT NULL OR coalesce(response_data_keys = ['error'], false) THEN 'error'
+    WHEN NOT has_response THEN 'no-response'
+    WHEN NOT has_request THEN 'response-only'
     ELSE 'ok'
   END AS outcome,
-  coalesce(bool_or(list_contains(policies, 'root')), false) AS is_root,
+  coalesce(list_contains(policies, 'root'), false) AS is_root,
   {response}
-FROM (
-  {_halves("request_id", "request_id IS NOT NULL", where)}
-  UNION ALL
-  {_halves(_WITHOUT_ID, "request_id IS NULL", where)}
-)
-GROUP BY node, half_id"""
+FROM {NUMBERED} JOIN (
+  SELECT
+    arg_min({ROW_NUMBER}, "offset" + CASE WHEN is_request THEN {_AFTER_ALL_RESPONSES} ELSE 0 END) AS {ROW_NUMBER},
+    min("offset") AS first_offset,
+    min(time) FILTER (is_request) AS asked,
+    min(time) FILTER (NOT is_request) AS answered,
+    bool_or(is_request) AS has_request,
+    bool_or(NOT is_request) AS has_response,
+    bool_or(contains(error, 'permission denied')) AS denied,
+    arg_min(error, "offset") AS first_error
+  FROM (
+    {_halves("md5_number(request_id)", "request_id IS NOT NULL", wanted, unsaid)}
+    UNION ALL
+    {_halves(f"md5_number({_WITHOUT_ID})", "request_id IS NULL", wanted, unsaid)}
+  )
+  GROUP BY node, half_id
+  HAVING bool_or(is_wanted)
+) USING ({ROW_NUMBER})
+WHERE {wanted} OR {unsaid}"""
 
+
+_AFTER_ALL_RESPONSES = 1 << 62  # no journal is as long
 
 _WITHOUT_ID = f"""concat_ws(chr(10), journal, namespace_path, operation, path, count_if({IS_REQUEST}) OVER (
-    PARTITION BY node, journal, namespace_path, operation, path ORDER BY "offset"))"""
+      PARTITION BY node, journal, namespace_path, operation, path ORDER BY "offset"))"""
 """What holds the halves of a request without an id together: its response is the next of that operation and path."""
 
 
-def _halves(half_id: str, condition: str, where: str) -> str:
-    return f"""SELECT *,
-    {half_id} AS half_id,
-    {IS_REQUEST} AS is_request,
-    CASE WHEN {IS_REQUEST} THEN time END AS asked,
-    CASE WHEN {IS_RESPONSE} THEN time END AS answered
-  FROM records
-  WHERE ({IS_REQUEST} OR {IS_RESPONSE}) AND {condition} AND {where}"""
-
-
-def _first(column: str) -> str:
-    """Return what the first half that says it says; arg_min passes over NULLs."""
-    return f'arg_min({column}, "offset")'
+def _halves(half_id: str, condition: str, wanted: str, unsaid: str) -> str:
+    """Return the SELECT of halves. half_id: of 16 bytes, that takes a third of the memory of the id as text."""
+    return f"""SELECT node, "offset", time, error, {ROW_NUMBER}, {half_id} AS half_id, {IS_REQUEST} AS is_request,
+      {wanted} AS is_wanted
+    FROM {NUMBERED}
+    WHERE ({IS_REQUEST} OR {IS_RESPONSE}) AND {condition} AND ({wanted} OR {unsaid})"""
