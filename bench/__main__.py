@@ -9,7 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from bench import delivery, file_source, formats, journal, openbao, query, relay, stall, start, verify
+from bench import delivery, file_source, formats, html_report, journal, openbao, query, relay, stall, start, verify
 from bench.contest import tell
 from bench.cpu import machine
 from bench.size import FULL, QUICK
@@ -32,6 +32,7 @@ MEASURES: dict[str, Callable[[Size], list[Row]]] = {
     "delivery": delivery.rows,
     "verify": verify.rows,
     "query": query.rows,
+    "report": html_report.rows,
 }
 
 

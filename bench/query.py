@@ -57,7 +57,7 @@ def make_journal(directory: str, number: int, records: int) -> None:
     segment.close()
 
 
-def _run(*words: str) -> tuple[float, float]:
+def run_program(*words: str) -> tuple[float, float]:
     """Run the program; return seconds and the peak RSS of its largest process in MB."""
     began = time.monotonic()
     process = subprocess.Popen([*STANDPIPE, *words], stdout=subprocess.DEVNULL)
@@ -80,7 +80,7 @@ def rows(size: Size) -> list[Row]:
 def _over_a_journal(directory: str, records: int) -> list[Row]:
     journal = f"{directory}/journal"
     make_journal(journal, 0, records)
-    seconds, peak = _run("query", "--journal", journal, COUNT)
+    seconds, peak = run_program("query", "--journal", journal, COUNT)
     tell(f"query over a journal of {records:,} records: {seconds:.1f} s")
     shutil.rmtree(journal)
     what = f"query over a journal of {records:,} records"
@@ -97,7 +97,7 @@ def _over_an_export(directory: str, records: int) -> list[Row]:
     for number in range(records // chunk):
         journal = f"{directory}/journal-{number}"
         make_journal(journal, number, chunk)
-        seconds += _run("export", "--journal", journal, "--parquet", target)[0]
+        seconds += run_program("export", "--journal", journal, "--parquet", target)[0]
         shutil.rmtree(journal)
         tell(f"export: {(number + 1) * chunk:,} of {records:,} records")
     taken = _named_queries(target)

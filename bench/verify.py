@@ -33,8 +33,11 @@ AIMS = {INTEGRITY: Aim(AT_LEAST, 400), RECORDS: Aim(AT_LEAST, 150), ALL: None}
 RAW, COMPRESSED = ".log", ".log.zst"
 
 
-def make_journal(directory: str, pairs: int, suffix: str) -> int:
-    """Make a journal of sealed segments and an empty open one; return its bytes."""
+def make_journal(directory: str, pairs: int, suffix: str, content: Callable[[int, int], bytes] = audit_pairs) -> int:
+    """Make a journal of sealed segments and an empty open one; return its bytes.
+
+    content: gives the records of so many pairs, from that number on.
+    """
     segments = f"{directory}/segments"
     os.makedirs(segments)
     identity = {"format": 1, "journal": JOURNAL_ID, "node": "bench", "created": "", "predecessor": None}
@@ -42,7 +45,7 @@ def make_journal(directory: str, pairs: int, suffix: str) -> int:
         json.dump(identity, file)
     base, previous = 0, None
     for first in range(0, pairs, SEGMENT_PAIRS):
-        data = audit_pairs(first, min(SEGMENT_PAIRS, pairs - first))
+        data = content(first, min(SEGMENT_PAIRS, pairs - first))
         name = f"{segments}/{base:020d}"
         _write_data(name + suffix, data)
         seal = _seal(base, data, previous)
