@@ -50,9 +50,7 @@ def peak_mib(*words: str) -> tuple[int, str]:
 
 def test_query(journal: Path) -> None:
     """A query that has more to sort than the database may hold stays in its bound, and is right."""
-    sql = (
-        "SELECT count(DISTINCT request_id || n) AS ids, count(accessor) > 0 AS x FROM requests, range(60) AS t(n)"
-    )
+    sql = "SELECT count(DISTINCT request_id || n) AS ids, count(accessor) > 0 AS x FROM requests, range(60) AS t(n)"
     peak, printed = peak_mib("query", "--journal", str(journal), "--format", "csv", sql)
     assert f"ids,x\n{RECORDS // 2 * 60},true\n" == printed
     assert peak <= DATABASE_MIB + BESIDES_MIB
