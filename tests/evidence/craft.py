@@ -27,7 +27,7 @@ def record(number: int, size: int = 120) -> bytes:
     """Return one audit-like record, size bytes with its newline: requests and responses in turns, one a second."""
     kind, request_id = "response" if number % 2 else "request", number // 2
     time = f"2024-05-06T{7 + number // 3600:02d}:{number // 60 % 60:02d}:{number % 60:02d}Z"
-    head = f'{{"time":"{time}","type":"{kind}","request":{{"id":"{request_id}"}},"pad":"'
+    head = f'{{"time":"{time}","type":"{kind}","n":{number},"request":{{"id":"{request_id}"}},"pad":"'
     return head.encode().ljust(size - 3, b"x") + b'"}\n'
 
 
