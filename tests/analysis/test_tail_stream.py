@@ -87,3 +87,14 @@ def test_xml_is_known() -> None:
     xml = b'<json:object name="auth"><json:string>x</json:string></json:object>'
     assert [Notice("jsonx", "", None, len(xml))] == read(xml)
     assert Notice("jsonx", "j", 5, len(xml)) == item_of(Record(5, len(xml), xml, torn=True), "j")
+
+
+def test_what_kubectl_and_cri_put_in_front_is_no_item() -> None:
+    """Times, pods' names and CRI's tags in front of a record are passed over; half a record there is told."""
+    for front in (b"2026-03-01T10:00:00.1Z ", b"[pod/vault-0/standpipe] ", b"2026-03-01T10:00:00.1Z stdout F "):
+        nothing, found = read(front + BODY + b"\n")
+        assert nothing is None
+        assert isinstance(found, Half)
+    torn, found = read(b'{"time":"2026' + BODY + b"\n")
+    assert isinstance(torn, Notice)
+    assert isinstance(found, Half)

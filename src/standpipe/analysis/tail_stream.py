@@ -64,8 +64,11 @@ class StreamReader:
     def item_of(self, record: Record) -> Half | Notice | None:
         """Return what a line is; None for a seal, for an empty line, and for a part of a record that is not whole yet.
 
-        offset: as its envelope says; None on a raw stream.
+        offset: as its envelope says; None on a raw stream. What stands in front of a record on its line (a time, the name
+        of a pod, CRI's `stdout F`) is no item; half a record there, which has a brace, is one.
         """
+        if record.torn and record.length == len(record.body) and b"{" not in record.body:
+            return None
         entry = None if record.torn else parse_entry(record.body)
         envelope = None if entry is None else entry.get("standpipe")
         if not isinstance(envelope, dict) or not isinstance(envelope.get("journal"), str):
