@@ -24,6 +24,7 @@ JSONX: Final = "jsonx"
 _SEAL: Final = "seal"
 _RAW: Final = "raw"
 _RAW_BASE64: Final = "raw_base64"
+_HALF_A_RECORD: Final = frozenset(b"{<")  # with which JSON and JSONX begin
 _JSONX_START: Final = b"<json:object"  # jefferai/jsonx: what the audit option format=jsonx writes
 
 
@@ -64,10 +65,10 @@ class StreamReader:
     def item_of(self, record: Record) -> Half | Notice | None:
         """Return what a line is; None for a seal, for an empty line, and for a part of a record that is not whole yet.
 
-        offset: as its envelope says; None on a raw stream. What stands in front of a record on its line (a time, the name
+        offset: as its envelope says; None on a raw stream. What stands in front of a record on its line (a time, a name
         of a pod, CRI's `stdout F`) is no item; half a record there, which has a brace, is one.
         """
-        if record.torn and record.length == len(record.body) and b"{" not in record.body:
+        if record.torn and record.length == len(record.body) and not _HALF_A_RECORD.intersection(record.body):
             return None
         entry = None if record.torn else parse_entry(record.body)
         envelope = None if entry is None else entry.get("standpipe")
