@@ -198,5 +198,5 @@ def tail_stream(descriptor: int, settings: TailSettings, show: Callable[[Iterabl
             break
         show(work.take(map(lines.item_of, framer.feed(data)), time.monotonic()))
         show(work.overdue(time.monotonic() if settings.follow else None))
-    show(work.take(map(lines.item_of, framer.finish()), time.monotonic()))
+    show(work.take((lines.item_of(record, last=True) for record in framer.finish()), time.monotonic()))
     show(work.finish())

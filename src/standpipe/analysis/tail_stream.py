@@ -62,13 +62,15 @@ class StreamReader:
         self._parts: list[bytes] = []
         self._parts_of = ""
 
-    def item_of(self, record: Record) -> Half | Notice | None:
+    def item_of(self, record: Record, *, last: bool = False) -> Half | Notice | None:
         """Return what a line is; None for a seal, for an empty line, and for a part of a record that is not whole yet.
 
         offset: as its envelope says; None on a raw stream. What stands in front of a record on its line (a time, a name
-        of a pod, CRI's `stdout F`) is no item; half a record there, which has a brace, is one.
+        of a pod, CRI's `stdout F`) is no item; half a record there, which has a brace, is one. last: the stream ends
+        here, and no record follows.
         """
-        if record.torn and record.length == len(record.body) and not _HALF_A_RECORD.intersection(record.body):
+        in_front = record.torn and not last and record.length == len(record.body)
+        if in_front and not _HALF_A_RECORD.intersection(record.body):
             return None
         entry = None if record.torn else parse_entry(record.body)
         envelope = None if entry is None else entry.get("standpipe")
