@@ -17,4 +17,5 @@ while [ "$i" -lt 300 ]; do
     i=$((i + 1))
 done > records
 standpipe run --config config.yaml -- cp records /vault/audit/pipe > raw.log 2> messages.log
+standpipe keep --once --config config.yaml 2>> messages.log
 standpipe ship --once --config copies.yaml > copy.jsonl 2>> messages.log
