@@ -136,7 +136,9 @@ def test_json(copy: Path, made: Delivered, capsys: pytest.CaptureFixture[str]) -
     found = json.loads(capsys.readouterr().out)
     assert (found["verdict"], found["ranges"], found["records"]) == ("complete", {"base": 0, "end": made.offset}, 12)
     assert found["journals"][0]["segments"] == {"proven": 2, "unproven": {}, "absent": 0}
-    assert found["inputs"][0]["out_of_order"]["first"] == [{"line": 6, "journal": JOURNAL, "offset": made.ranges[3][0]}]
+    assert found["inputs"][0]["out_of_order"]["first"] == [
+        {"line": 6, "journal": JOURNAL, "offset": made.ranges[3][0], "length": made.ranges[3][1] - made.ranges[3][0]}
+    ]
     assert found["unpaired"]["paired"] == 6
     jsonschema.validate(found, json.loads(SCHEMA.read_text()))
 

@@ -123,10 +123,11 @@ def check_named(verdict: Verdict, name: str, fault: Fault) -> None:
     if fault.lost:
         assert list(fault.lost) in found["holes"]
     elif name == "duplicated":
-        assert found["repeated"] >= 1
+        assert list(fault.named) in [each for journal in found["journals"] for each in journal["repeated_ranges"]]
     elif name == "swapped":
-        late = [each["offset"] for facts in found["inputs"] for each in facts["out_of_order"]["first"]]
-        assert any(fault.named[0] <= offset < fault.named[1] for offset in late)
+        late = [each for facts in found["inputs"] for each in facts["out_of_order"]["first"]]
+        ranges = [(each["offset"], each["offset"] + each["length"]) for each in late]
+        assert [] != [each for each in ranges if fault.named[0] <= each[0] and each[1] <= fault.named[1]]
     elif name == "conflicting":
         assert ["conflict"] == [each["what"] for each in found["damaged"] if (each["from"], each["to"]) == fault.named]
     elif name == "seal-edited":

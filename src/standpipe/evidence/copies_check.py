@@ -51,6 +51,7 @@ class CopiesFindings:
 
     base, end       what the copies span
     records         different ones; copies: all of them, repeats and parts included
+    repeats         where the repeated ones stand; neighbours are one range
     filtered        ranges that the sink left out, with their number and bytes
     undecided       the range before the last seal's end, where nothing shows whether its records were left out or lost
     starts_inside   a record before base was sent to this destination, and is not here
@@ -64,6 +65,7 @@ class CopiesFindings:
     records: int
     copies: int
     repeated: int
+    repeats: tuple[Interval, ...]
     torn: int
     holes: tuple[Interval, ...]
     holes_count: int
@@ -140,7 +142,7 @@ class CopiesCheck:
         self._conflicts: dict[int, tuple[int, list[str]]] = {}  # of the open segment: end, places of the versions
         self._results: list[Proof] = []
         self._records = self._copies = self._repeated = self._torn = self._textual = 0
-        self._covered_sealed = 0
+        self._repeats = Ranges()
         for damage in reference.damaged if INTEGRITY in reference.checks else ():
             self._damages.add(damage)
 
@@ -148,6 +150,8 @@ class CopiesCheck:
         """Take the next record."""
         self._copies += record.copies
         self._repeated += record.repeated
+        if record.repeated:
+            self._repeats.add(record.offset, record.end)
         first, last = self._reference.first, self._reference.last
         if (first is not None and record.end <= first) or (last is not None and record.offset >= last):
             return  # nobody asked for it
@@ -242,6 +246,7 @@ class CopiesCheck:
             records=self._records,
             copies=self._copies,
             repeated=self._repeated,
+            repeats=tuple(self._repeats.kept),
             torn=self._torn,
             holes=tuple(holes.kept),
             holes_count=holes.count,

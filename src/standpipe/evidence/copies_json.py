@@ -96,6 +96,7 @@ def _journal(found: CopiesFindings) -> dict[str, object]:
         "records": found.records,
         "copies": found.copies,
         "repeated": found.repeated,
+        "repeated_ranges": [list(repeat) for repeat in found.repeats],
         "torn": found.torn,
         "holes": [list(hole) for hole in found.holes],
         "holes_count": found.holes_count,
@@ -136,7 +137,8 @@ def _input(facts: InputFacts) -> dict[str, object]:
         "out_of_order": {
             "records": facts.order.late,
             "first": [
-                {"line": line, "journal": journal, "offset": offset} for line, journal, offset in facts.order.examples
+                {"line": line, "journal": journal, "offset": offset, "length": length}
+                for line, journal, offset, length in facts.order.examples
             ],
         },
         "error": facts.error or None,

@@ -108,6 +108,9 @@ def _journal(found: CopiesFindings) -> Iterator[str]:
         f"checked: {count_text(found.records, 'record')}, {found.copies:,} with all repeats and parts; "
         f"{found.repeated:,} repeated, {found.torn:,} torn"
     )
+    if found.repeats:
+        more = f", and {len(found.repeats) - 1:,} more" if found.repeats[1:] else ""
+        yield f"repeated: {_range(*found.repeats[0])} came more than once{more}"
     yield from _sealed(found)
 
 
@@ -139,12 +142,11 @@ def _input(facts: InputFacts) -> Iterator[str]:
     for odd in facts.odd_examples[:LINES_MAX]:
         place = "" if odd.offset is None else f" of {odd.offset:,}"
         yield f"odd line: {facts.name}:{odd.line}: {odd.what}{place}: {odd.detail}"
-    if facts.order.late:
-        line, _, offset = facts.order.examples[0]
-        yield (
-            f"out of order: {count_text(facts.order.late, 'record')} of {facts.name}; "
-            f"the first is that of {offset:,} in line {line:,}"
-        )
+    late = [
+        f"out of order: {_range(offset, offset + length)} comes late, in {facts.name}:{line}"
+        for line, _, offset, length in facts.order.examples
+    ]
+    yield from _limited(late, facts.order.late)
     if facts.other:
         yield f"other lines: {facts.other:,} in {facts.name} are no records"
 

@@ -21,10 +21,10 @@ class _Run:
 
 @dataclass(slots=True)
 class Order:
-    """One input. late: how many records came after later ones; examples: line, journal, offset of the first ones."""
+    """One input. late: how many records came after later ones; examples: line, journal, offset, length of the first."""
 
     late: int = 0
-    examples: list[tuple[int, str, int]] = field(default_factory=list)
+    examples: list[tuple[int, str, int, int]] = field(default_factory=list)
     _runs: dict[str, _Run] = field(default_factory=dict)
 
     def take(self, journal: str, offset: int, end: int, after: int, line: int) -> None:
@@ -45,5 +45,5 @@ class Order:
                 ]
                 self.late += 1
                 if len(self.examples) < EXAMPLES_MAX:
-                    self.examples.append((line, journal, offset))
+                    self.examples.append((line, journal, offset, end - offset))
                 return

@@ -52,6 +52,7 @@ def raw_findings(
         records=sum(found.seal.records for found in proven),
         copies=sum(found.seal.records if found.proven else found.seen for found in wanted),
         repeated=0,
+        repeats=(),
         torn=0,
         holes=tuple(holes),
         holes_count=len(holes),
