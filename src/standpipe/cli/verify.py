@@ -46,7 +46,8 @@ Exit status: 0 complete and intact (what retention removed and the unsealed
 tail do not count against it); 1 damage, a hole, or a recorded gap that lost
 bytes or may have, with --require-pairs also a request or response that is
 alone; 2 it could not be told; 64 the command line is wrong.
-Every word of the output: docs/verify.md.
+Every word of the output: docs/verify.md; docs/verify-archive.md for archives
+and several nodes, docs/verify-copies.md for copies from downstream.
 """
 
 
@@ -60,7 +61,7 @@ def _checks(_context: click.Context, _parameter: click.Parameter, value: str) ->
 
 
 @click.command(epilog=EPILOG)
-@click.argument("copies", nargs=-1, metavar="")
+@click.argument("copies", nargs=-1, metavar="[PLACE…|FILE…|-]")
 @click.option(
     "--journal",
     metavar="DIR",
