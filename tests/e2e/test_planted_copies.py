@@ -1,4 +1,8 @@
-"""verify over copies of a real OpenBao's records: no false alarm, and each planted fault named in its place."""
+"""verify over copies of a real OpenBao's records: no false alarm, and each planted fault named in its place.
+
+A response that never was, and faults in raw copies, are planted in made records: tests/evidence/test_copies.py and
+test_raw_copies.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""report over a real OpenBao: every number on the page is the client's own count, and its query repeats it."""
+"""report over a real OpenBao: tiles, top paths and denied requests are the clients' own counts.
+
+Each figure's command gives what the page says. The other figures are compared with counts of their own in
+tests/analysis/test_report.py.
+"""
 
 from __future__ import annotations
 
