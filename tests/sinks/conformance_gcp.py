@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from google.cloud.logging_v2.types import LogEntry
@@ -27,13 +28,14 @@ class _Noting(Peer):
     def __init__(self) -> None:
         super().__init__()
         self.arrivals: list[tuple[int, Any]] = []
+        self._numbers = count()  # of requests: two may be here at the same time
         self.marker: bytes | None = None
 
     def _take(self, request: Any) -> tuple[int, bytes]:  # noqa: ANN401 - see Peer
         answer = super()._take(request)
         faults = [self._fault(_filled(request, entry)) for entry in request.entries]
         if not request.dry_run and (request.partial_success or not any(faults)):
-            number = len(self.requests)
+            number = next(self._numbers)
             good = [entry for entry, fault in zip(request.entries, faults, strict=True) if fault is None]
             self.arrivals += [(number, entry) for entry in good]
         return answer
