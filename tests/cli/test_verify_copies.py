@@ -96,6 +96,18 @@ def test_seals_of_the_journal(copy: Path, made: Delivered, tmp_path: Path, capsy
     assert f"hole: 0 to {made.ranges[3][1]:,}" in capsys.readouterr().out
 
 
+def test_bytes_that_an_incident_counts_are_lost(
+    copy: Path, made: Delivered, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the journal's incidents say of a truncation counts for copies as it does for the journal: it lost bytes."""
+    journal = journal_of(made, tmp_path / "journal")
+    incident = {"time": "2026-03-01T10:00:00Z", "kind": "truncated", "offset": 0, "length": 0}
+    (journal / "incidents.jsonl").write_text(json.dumps({**incident, "detail": {"lost_bytes": 7}}) + "\n")
+    assert main(["verify", "--json", "--seals", str(journal), str(copy)]) == 1
+    (gap,) = json.loads(capsys.readouterr().out)["recorded_gaps"]
+    assert ("truncated", "yes") == (gap["kind"], gap["lost"])
+
+
 def test_no_seals_where_they_should_be(copy: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """A place without seals is told; status 2."""
     journal = journal_of(Delivered(), tmp_path / "journal")

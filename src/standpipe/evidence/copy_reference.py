@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from standpipe.archive.reading import open_archive
 from standpipe.errors import JournalError, StandpipeError
-from standpipe.evidence.journal_facts import INCIDENTS_FILE, GapFacts, SealFacts
+from standpipe.evidence.recorded_gaps import incident_gap
 from standpipe.evidence.seal_facts import seal_facts
 from standpipe.journal import identity, incidents
 from standpipe.journal.layout import SEAL_SUFFIX, Layout
 from standpipe.journal.seal import SEAL_BYTES_MAX
+
+if TYPE_CHECKING:
+    from standpipe.evidence.journal_facts import GapFacts, SealFacts
 
 
 @dataclass(slots=True)
@@ -55,7 +59,7 @@ def _read_journal(layout: Layout, found: GivenSeals) -> None:
             f"cannot read the seals of {layout.root}: {error.strerror}: {error.filename}",
             "Run as the user that owns the journal",
         ) from error
-    found.recorded.setdefault(journal, []).extend(map(_as_gap, recorded))
+    found.recorded.setdefault(journal, []).extend(map(incident_gap, recorded))
 
 
 def _take(found: GivenSeals, name: str, data: bytes) -> None:
@@ -63,10 +67,3 @@ def _take(found: GivenSeals, name: str, data: bytes) -> None:
     if facts.problem:
         raise JournalError(facts.problem, "Run `standpipe verify` on the journal or archive itself first")
     found.seals.append(facts)
-
-
-def _as_gap(entry: dict[str, object]) -> GapFacts:
-    offset, length = entry.get("offset"), entry.get("length")
-    start = offset if isinstance(offset, int) else None
-    end = start + length if start is not None and isinstance(length, int) else None
-    return GapFacts(str(entry["kind"]), start, end, INCIDENTS_FILE, f"recorded at {entry.get('time')}")

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from standpipe.evidence.journal_facts import INCIDENTS_FILE
+from standpipe.evidence.journal_facts import INCIDENTS_FILE, GapFacts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from standpipe.evidence.intervals import Interval
-    from standpipe.evidence.journal_facts import GapFacts, JournalFacts
+    from standpipe.evidence.journal_facts import JournalFacts
 
 LOST = "yes"
 MAYBE_LOST = "maybe"
@@ -30,6 +32,17 @@ LOSS_AT_THE_SOURCE = {
 }
 # What a recorded gap means for the bytes in it. A kind that is not listed here, named by a seal, may have lost bytes.
 LOSS_BY_KIND = {"dropped": LOST, "power-loss": MAYBE_LOST, IO_ERROR: MAYBE_LOST, **LOSS_AT_THE_SOURCE}
+
+
+def incident_gap(entry: Mapping[str, object]) -> GapFacts:
+    """Return what an incident (journal.incidents) says of a gap."""
+    offset, length = entry.get("offset"), entry.get("length")
+    start = offset if isinstance(offset, int) else None
+    end = start + length if start is not None and isinstance(length, int) else None
+    detail = entry.get("detail")
+    lost = detail.get("lost_bytes") if isinstance(detail, dict) else None
+    lost_bytes = lost if isinstance(lost, int) and not isinstance(lost, bool) else None
+    return GapFacts(str(entry["kind"]), start, end, INCIDENTS_FILE, f"recorded at {entry.get('time')}", lost_bytes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,7 @@ from standpipe.errors import JournalError
 from standpipe.evidence.checks import ALL_CHECKS, INTEGRITY, PAIRING, TILING
 from standpipe.evidence.journal_check import Findings, check
 from standpipe.evidence.journal_facts import (
-    INCIDENTS_FILE,
     CopyFacts,
-    GapFacts,
     IdleSealFacts,
     JournalFacts,
     SealFacts,
@@ -28,6 +26,7 @@ from standpipe.evidence.pairing import Pairing
 from standpipe.evidence.read_copy import BLOCK_BYTES, GONE_ERRORS, CopyToRead, GoneError, Meter, Progress, read_copy
 from standpipe.evidence.record_pass import RecordPass
 from standpipe.evidence.record_verdict import add_records
+from standpipe.evidence.recorded_gaps import incident_gap
 from standpipe.evidence.seal_facts import seal_facts
 from standpipe.journal import identity, incidents, kinds
 from standpipe.journal.cursor import read_cursor
@@ -65,16 +64,6 @@ def _read_seal(path: str) -> SealFacts | str:
             raise GoneError from error
         return f"{os.path.basename(path)}: {error.strerror}"
     return seal_facts(os.path.basename(path), data)
-
-
-def _as_gap(entry: dict[str, object]) -> GapFacts:
-    offset, length = entry.get("offset"), entry.get("length")
-    start = offset if isinstance(offset, int) else None
-    end = start + length if start is not None and isinstance(length, int) else None
-    detail = entry.get("detail")
-    lost = detail.get("lost_bytes") if isinstance(detail, dict) else None
-    lost_bytes = lost if isinstance(lost, int) and not isinstance(lost, bool) else None
-    return GapFacts(str(entry["kind"]), start, end, INCIDENTS_FILE, f"recorded at {entry.get('time')}", lost_bytes)
 
 
 def _read_cursors(layout: Layout) -> tuple[tuple[str, int], ...]:
@@ -155,9 +144,9 @@ class _Scan:
             journal_id=self._identity.journal_id,
             predecessor=self._identity.predecessor,
             segments=segments,
-            recorded=tuple(_as_gap(entry) for entry in recorded),
+            recorded=tuple(incident_gap(entry) for entry in recorded),
             cursors=cursors,
-            repeats=tuple(_as_gap(entry) for entry in recorded if entry["kind"] == kinds.REPEAT),
+            repeats=tuple(incident_gap(entry) for entry in recorded if entry["kind"] == kinds.REPEAT),
             dead_letters=_count_dead_letters(self._layout),
             idle_seals=tuple(self._idle_seal(*place) for place in idle),
         )
