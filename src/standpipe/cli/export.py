@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from standpipe.analysis.database import Room
 from standpipe.analysis.export import export
 from standpipe.analysis.locations import Wanted, sources_at
 from standpipe.analysis.parquet_place import open_place
 from standpipe.cli.endings import cleans_up
 from standpipe.cli.progress import TerminalProgress
-from standpipe.cli.sources import archive_options, locations_of, source_options
+from standpipe.cli.sources import source_options
 from standpipe.observe.log import escape_control
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from standpipe.cli.sources import Chosen
 
 EPILOG = """\b
 Examples:
@@ -40,19 +39,11 @@ The files, and how other engines read them: docs/export.md.
 @click.option("--json", "json_wanted", is_flag=True, help="Print what was written as one JSON object.")
 @source_options
 @cleans_up
-def command(  # noqa: PLR0913 - each is an option of its own
+def command(
     *,
     target: str,
     json_wanted: bool,
-    journals: tuple[str, ...],
-    archives: tuple[str, ...],
-    endpoint: str | None,
-    region: str | None,
-    prefix: str | None,
-    since: datetime | None,
-    until: datetime | None,
-    memory_bytes: int,
-    spill_dir: str | None,
+    chosen: Chosen,
 ) -> None:
     """Write the records to Parquet files, partitioned by date and node.
 
@@ -60,11 +51,11 @@ def command(  # noqa: PLR0913 - each is an option of its own
     --since and --until are written whole. Works on a live journal; what comes later is in the next export.
     """
     place = open_place(target, create=True)
-    wanted = Wanted(since, until, prefix, archive_options(region, endpoint), stretch_bytes=0)
+    wanted = Wanted(chosen.since, chosen.until, chosen.prefix, chosen.archive, stretch_bytes=0)
     progress = TerminalProgress("exporting")
     try:
-        sources = sources_at(locations_of(journals, archives), wanted)
-        done = export(sources, place, progress=progress, room=Room(memory_bytes, spill_dir))
+        sources = sources_at(chosen.locations(), wanted)
+        done = export(sources, place, progress=progress, room=chosen.room)
     finally:
         progress.close()
     if json_wanted:

@@ -10,21 +10,21 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from standpipe.analysis.database import Room, open_database
+from standpipe.analysis.database import open_database
 from standpipe.analysis.named import NamedQuery, named_queries, named_query
 from standpipe.analysis.output import FORMATS, PARQUET, TABLE, write_parquet, write_result
 from standpipe.cli.endings import cleans_up
 from standpipe.cli.progress import TerminalProgress
-from standpipe.cli.sources import archive_options, locations_of, source_options
+from standpipe.cli.sources import source_options
 from standpipe.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
     import duckdb
 
     from standpipe.analysis.named import Value
+    from standpipe.cli.sources import Chosen
 
 EPILOG = """\b
 Examples:
@@ -71,15 +71,7 @@ def command(  # noqa: PLR0913 - each is an option of its own
     exports: tuple[str, ...],
     form: str,
     output: str | None,
-    journals: tuple[str, ...],
-    archives: tuple[str, ...],
-    endpoint: str | None,
-    region: str | None,
-    prefix: str | None,
-    since: datetime | None,
-    until: datetime | None,
-    memory_bytes: int,
-    spill_dir: str | None,
+    chosen: Chosen,
 ) -> None:
     """Ask journals, archives and exports in SQL (DuckDB's).
 
@@ -99,14 +91,14 @@ def command(  # noqa: PLR0913 - each is an option of its own
     progress = TerminalProgress("reading")
     try:
         connection = open_database(
-            locations_of(journals, archives, exports),
-            since=since,
-            until=until,
+            chosen.locations(exports),
+            since=chosen.since,
+            until=chosen.until,
             progress=progress,
             parquet=exports,
-            prefix=prefix,
-            archive=archive_options(region, endpoint),
-            room=Room(memory_bytes, spill_dir),
+            prefix=chosen.prefix,
+            archive=chosen.archive,
+            room=chosen.room,
         )
     finally:
         progress.close()

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from standpipe.analysis.database import Room
 from standpipe.analysis.report import write_report
 from standpipe.analysis.report_sources import Sources
 from standpipe.cli.endings import cleans_up
 from standpipe.cli.progress import TerminalProgress
-from standpipe.cli.sources import archive_options, locations_of, source_options
+from standpipe.cli.sources import source_options
 from standpipe.evidence.trusted_keys import trusted_keys
 from standpipe.observe.log import escape_control
 
 if TYPE_CHECKING:
     from standpipe.analysis.report import Written
+    from standpipe.cli.sources import Chosen
 
 TITLE = "Vault audit report"
 
@@ -46,7 +46,7 @@ What the page shows, and how to read it: docs/report.md.
 @click.option("--json", "json_wanted", is_flag=True, help="Say what was written as one JSON object.")
 @source_options
 @cleans_up
-def command(  # noqa: PLR0913 - each is an option of its own
+def command(
     *,
     output: str,
     title: str,
@@ -54,15 +54,7 @@ def command(  # noqa: PLR0913 - each is an option of its own
     public_keys: tuple[str, ...],
     accept_recorded: bool,
     json_wanted: bool,
-    journals: tuple[str, ...],
-    archives: tuple[str, ...],
-    endpoint: str | None,
-    region: str | None,
-    prefix: str | None,
-    since: datetime | None,
-    until: datetime | None,
-    memory_bytes: int,
-    spill_dir: str | None,
+    chosen: Chosen,
 ) -> None:
     """Write one HTML page: is it complete, what happened, who did it.
 
@@ -70,14 +62,14 @@ def command(  # noqa: PLR0913 - each is an option of its own
     verdict is on all that a source holds; --since and --until limit the figures.
     """
     sources = Sources(
-        journals=journals if journals or archives or exports else tuple(locations_of((), ())),
-        archives=archives,
+        journals=chosen.journals_beside(exports),
+        archives=chosen.archives,
         exports=exports,
-        since=since,
-        until=until,
-        prefix=prefix,
-        archive=archive_options(region, endpoint),
-        room=Room(memory_bytes, spill_dir),
+        since=chosen.since,
+        until=chosen.until,
+        prefix=chosen.prefix,
+        archive=chosen.archive,
+        room=chosen.room,
         keys=trusted_keys(public_keys),
         key_files=public_keys,
         accept_recorded=accept_recorded,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from standpipe.analysis.database import Room
 from standpipe.archive.location import ArchiveOptions
 from standpipe.delivery.edges import parse_time
 from standpipe.journal.layout import DEFAULT_JOURNAL
@@ -16,7 +19,7 @@ from standpipe.units import parse_duration, parse_size
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Command = TypeVar("Command", bound="Callable[..., Any]")
+Result = TypeVar("Result")
 
 MEMORY = "1GiB"  # analysis.database.MEMORY_BYTES
 
@@ -76,19 +79,45 @@ OPTIONS = (
 )
 
 
-def source_options(command: Command) -> Command:
-    """Add the options to a command."""
-    for option in reversed(OPTIONS):
-        command = option(command)
-    return command
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What the options say. Times are in UTC."""
+
+    journals: tuple[str, ...]
+    archives: tuple[str, ...]
+    since: datetime | None
+    until: datetime | None
+    prefix: str | None
+    archive: ArchiveOptions
+    room: Room
+
+    def journals_beside(self, exports: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Return the journals; the usual one where nothing at all is named."""
+        return self.journals if self.journals or self.archives or exports else (DEFAULT_JOURNAL,)
+
+    def locations(self, exports: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Return where to read journals and archives."""
+        return self.journals_beside(exports) + self.archives
 
 
-def locations_of(journals: tuple[str, ...], archives: tuple[str, ...], others: tuple[str, ...] = ()) -> list[str]:
-    """Return where to read journals and archives; the usual journal where nothing at all is named."""
-    named = [*journals, *archives]
-    return named if named or others else [DEFAULT_JOURNAL]
+def source_options(command: Callable[..., Result]) -> Callable[..., Result]:
+    """Give a command the options; it gets them as one argument, `chosen`."""
 
+    @functools.wraps(command)
+    def with_chosen(  # noqa: PLR0913 - each is an option of its own
+        *,
+        journals: tuple[str, ...],
+        archives: tuple[str, ...],
+        endpoint: str | None,
+        region: str | None,
+        prefix: str | None,
+        since: datetime | None,
+        until: datetime | None,
+        memory_bytes: int,
+        spill_dir: str | None,
+        **others: object,
+    ) -> Result:
+        archive, room = ArchiveOptions(region=region, endpoint=endpoint), Room(memory_bytes, spill_dir)
+        return command(chosen=Chosen(journals, archives, since, until, prefix, archive, room), **others)
 
-def archive_options(region: str | None, endpoint: str | None) -> ArchiveOptions:
-    """Return how to reach an archive."""
-    return ArchiveOptions(region=region, endpoint=endpoint)
+    return functools.reduce(lambda wrapped, option: option(wrapped), reversed(OPTIONS), with_chosen)
