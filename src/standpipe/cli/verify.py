@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 import click
 
 from standpipe.cli.endings import cleans_up
-from standpipe.cli.progress import TerminalProgress
+from standpipe.cli.verify_answer import answer
 from standpipe.cli.verify_copies import CopyOptions, copy_options, verify_copied_files
 from standpipe.cli.verify_fleet import FleetOptions, fleet_options, verify_fleet
 from standpipe.cli.verify_inputs import sort_inputs
 from standpipe.cli.verify_options import VerifyOptions
-from standpipe.errors import EXIT_NEGATIVE, EXIT_OK, EXIT_UNABLE, StandpipeError, UsageError
+from standpipe.errors import EXIT_OK, UsageError
 from standpipe.evidence.checks import CHECKS, PAIRING
-from standpipe.evidence.journal_check import COMPLETE, INCOMPLETE, UNKNOWN
 from standpipe.evidence.trusted_keys import trusted_keys
-from standpipe.evidence.verdict_text import as_json, as_lines, unknown_as_json
+from standpipe.evidence.verdict_text import as_json, as_lines
 from standpipe.evidence.verify import verify_journal
 from standpipe.evidence.verify_schema import verify_schema
 from standpipe.journal.layout import DEFAULT_JOURNAL, Layout
-from standpipe.observe.log import escape_control
-
-STATUS_BY_VERDICT = {COMPLETE: EXIT_OK, INCOMPLETE: EXIT_NEGATIVE, UNKNOWN: EXIT_UNABLE}
 
 KEY_HELP = "Every seal must be signed by this Ed25519 key (PEM), or by one that it endorsed. May be repeated."
 PAIRS_HELP = "Requests and responses that are alone, and that no rule explains, make the exit status 1."
@@ -123,14 +118,13 @@ def command(  # noqa: PLR0913 — one for each option
         return verify_copied_files(inputs.copies, options, copy_options)
     journals = (*journal, *inputs.journals) or (() if inputs.archives else (DEFAULT_JOURNAL,))
     if inputs.archives or len(journals) > 1 or fleet.now:
-        return STATUS_BY_VERDICT[verify_fleet(journals, inputs.archives, options, fleet).verdict]
+        return verify_fleet(journals, inputs.archives, options, fleet)
     return _verify_journal(journals[0], options)
 
 
 def _verify_journal(journal: str, options: VerifyOptions) -> int:
-    progress = TerminalProgress()
-    try:
-        findings = verify_journal(
+    return answer(
+        lambda progress: verify_journal(
             Layout(os.path.abspath(journal)),
             accept_recorded=options.accept_recorded,
             keys=trusted_keys(options.public_keys),
@@ -138,17 +132,8 @@ def _verify_journal(journal: str, options: VerifyOptions) -> int:
             checks=options.checks,
             prefix=options.prefix,
             progress=progress,
-        )
-    except StandpipeError as error:
-        if options.json_wanted:
-            click.echo(json.dumps(unknown_as_json(str(error))))
-        raise
-    finally:
-        progress.close()
-    if options.json_wanted:
-        click.echo(json.dumps(as_json(findings)))
-    else:
-        lines = as_lines(findings, accept_recorded=options.accept_recorded, require_pairs=options.require_pairs)
-        for line in lines:
-            click.echo(escape_control(line))
-    return STATUS_BY_VERDICT[findings.verdict]
+        ),
+        as_json,
+        lambda found: as_lines(found, accept_recorded=options.accept_recorded, require_pairs=options.require_pairs),
+        json_wanted=options.json_wanted,
+    )

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING
 
 import click
 
-from standpipe.cli.progress import TerminalProgress
-from standpipe.errors import EXIT_NEGATIVE, EXIT_OK, EXIT_UNABLE, StandpipeError
+from standpipe.cli.verify_answer import answer
 from standpipe.evidence.copies import CopiesOptions, verify_copies
 from standpipe.evidence.copies_json import copies_as_json
 from standpipe.evidence.copies_text import copies_as_lines
 from standpipe.evidence.copy_reference import read_seals
-from standpipe.evidence.journal_check import COMPLETE, INCOMPLETE, UNKNOWN
 from standpipe.evidence.trusted_keys import trusted_keys
-from standpipe.evidence.verdict_text import unknown_as_json
-from standpipe.observe.log import escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from standpipe.cli.verify_options import VerifyOptions
-
-STATUS_BY_VERDICT = {COMPLETE: EXIT_OK, INCOMPLETE: EXIT_NEGATIVE, UNKNOWN: EXIT_UNABLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +60,12 @@ def copy_options(command: Callable[..., int]) -> Callable[..., int]:
 
 def verify_copied_files(copies: tuple[str, ...], options: VerifyOptions, own: CopyOptions) -> int:
     """Verify files of records, `-` among them; print the verdict and return the exit status."""
-    progress = TerminalProgress()
-    try:
-        result = verify_copies(copies, _as_options(options, own), progress)
-    except StandpipeError as error:
-        if options.json_wanted:
-            click.echo(json.dumps(unknown_as_json(str(error))))
-        raise
-    finally:
-        progress.close()
-    if options.json_wanted:
-        click.echo(json.dumps(copies_as_json(result)))
-    else:
-        for line in copies_as_lines(result, accept_recorded=options.accept_recorded):
-            click.echo(escape_control(line))
-    return STATUS_BY_VERDICT[result.verdict]
+    return answer(
+        lambda progress: verify_copies(copies, _as_options(options, own), progress),
+        copies_as_json,
+        lambda found: copies_as_lines(found, accept_recorded=options.accept_recorded),
+        json_wanted=options.json_wanted,
+    )
 
 
 def _as_options(options: VerifyOptions, own: CopyOptions) -> CopiesOptions:

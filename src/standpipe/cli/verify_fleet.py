@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 import time
 from dataclasses import dataclass
@@ -13,22 +12,21 @@ import click
 
 from standpipe.archive.location import ArchiveOptions
 from standpipe.archive.reading import open_archive
-from standpipe.cli.progress import TerminalProgress
 from standpipe.cli.values import seconds
-from standpipe.errors import ArchiveError, JournalError, StandpipeError
+from standpipe.cli.verify_answer import answer
+from standpipe.errors import ArchiveError, JournalError
 from standpipe.evidence.fleet import Fleet, Member, judge_fleet
 from standpipe.evidence.fleet_text import fleet_as_json, fleet_as_lines
 from standpipe.evidence.trusted_keys import trusted_keys
-from standpipe.evidence.verdict_text import unknown_as_json
 from standpipe.evidence.verify import verify_journal
 from standpipe.evidence.verify_archive import ArchiveChecks, ArchiveVerdict, unknown_member, verify_archive
 from standpipe.journal import identity
 from standpipe.journal.layout import Layout
-from standpipe.observe.log import escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from standpipe.cli.progress import TerminalProgress
     from standpipe.cli.verify_options import VerifyOptions
 
 DEFAULT_SILENT_AFTER = "2h"  # evidence.fleet.SILENT_AFTER_SECONDS
@@ -82,30 +80,24 @@ def fleet_options(command: Callable[..., int]) -> Callable[..., int]:
     return functools.reduce(lambda wrapped, option: option(wrapped), reversed(OPTIONS), with_fleet)
 
 
-def verify_fleet(
-    journals: Sequence[str], archives: Sequence[str], options: VerifyOptions, fleet: FleetOptions
-) -> Fleet:
-    """Verify them all, and print what was found.
+def verify_fleet(journals: Sequence[str], archives: Sequence[str], options: VerifyOptions, fleet: FleetOptions) -> int:
+    """Verify them all, print what was found and return the exit status.
 
     Raises UsageError for what is no location. Where there is one place only, and it cannot be read, raises that, too.
     """
-    progress = TerminalProgress()
-    try:
-        reading = _Reading(options, fleet, progress, alone=len(journals) + len(archives) == 1)
-        judged = _judge(reading, journals, archives, fleet)
-    except StandpipeError as error:
-        if options.json_wanted:
-            click.echo(json.dumps(unknown_as_json(str(error))))
-        raise
-    finally:
-        progress.close()
-    if options.json_wanted:
-        click.echo(json.dumps(fleet_as_json(judged)))
-    else:
-        lines = fleet_as_lines(judged, accept_recorded=options.accept_recorded, require_pairs=options.require_pairs)
-        for line in lines:
-            click.echo(escape_control(line))
-    return judged
+    alone = len(journals) + len(archives) == 1
+
+    def work(progress: TerminalProgress) -> Fleet:
+        return _judge(_Reading(options, fleet, progress, alone=alone), journals, archives, fleet)
+
+    return answer(
+        work,
+        fleet_as_json,
+        lambda found: fleet_as_lines(
+            found, accept_recorded=options.accept_recorded, require_pairs=options.require_pairs
+        ),
+        json_wanted=options.json_wanted,
+    )
 
 
 class _Reading:
