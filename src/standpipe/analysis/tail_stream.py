@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from standpipe.analysis.tail_half import Half, half_of, parse_entry
+from standpipe.records.pair_fields import is_jsonx
 
 if TYPE_CHECKING:
     from standpipe.records.framing import Record
@@ -25,7 +26,6 @@ _SEAL: Final = "seal"
 _RAW: Final = "raw"
 _RAW_BASE64: Final = "raw_base64"
 _HALF_A_RECORD: Final = frozenset(b"{<")  # with which JSON and JSONX begin
-_JSONX_START: Final = b"<json:object"  # jefferai/jsonx: what the audit option format=jsonx writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def _as_item(entry: dict[str, object] | None, record: Record, journal: str, offs
         return half
     if entry is not None:
         return Notice(NO_ENTRY, journal, offset, record.length)
-    kind = JSONX if record.body.lstrip().startswith(_JSONX_START) else TORN
+    kind = JSONX if is_jsonx(record.body) else TORN
     return Notice(kind, journal, offset, record.length)
 
 

@@ -35,17 +35,21 @@ class Fields(msgspec.Struct, frozen=True, gc=False):
     """The text of ``error``; empty where it is of another type, whatever has_error says."""
 
 
-class _Namespace(msgspec.Struct, gc=False):
+class NamespaceMembers(msgspec.Struct, gc=False):
+    """What is read of ``request.namespace``."""
+
     path: str | None = None
 
 
-class _Request(msgspec.Struct, gc=False):
+class RequestMembers(msgspec.Struct, gc=False):
+    """What is read of ``request``."""
+
     id: str | None = None
     operation: str | None = None
     path: str | None = None
     mount_type: str | None = None
     mount_point: str | None = None
-    namespace: _Namespace | None = None
+    namespace: NamespaceMembers | None = None
 
 
 class _Response(msgspec.Struct, gc=False):
@@ -57,7 +61,7 @@ class _Entry(msgspec.Struct, gc=False):
     time: str | None = None
     type: str | None = None
     error: str | None = None
-    request: _Request | None = None
+    request: RequestMembers | None = None
     response: _Response | None = None
 
 
@@ -66,7 +70,7 @@ class _OddNamespace(msgspec.Struct, gc=False):
 
 
 class _OddRequest(msgspec.Struct, gc=False):
-    """The members of _Request and _Response, of any type."""
+    """The members of RequestMembers and _Response, of any type."""
 
     id: msgspec.Raw = msgspec.Raw()
     operation: msgspec.Raw = msgspec.Raw()
@@ -84,9 +88,9 @@ class _OddEntry(msgspec.Struct, gc=False):
     response: msgspec.Raw = msgspec.Raw()
 
 
-_NO_REQUEST = _Request()
+NO_REQUEST = RequestMembers()
 _NO_RESPONSE = _Response()
-_NO_NAMESPACE = _Namespace()
+NO_NAMESPACE = NamespaceMembers()
 
 _decode_entry = msgspec.json.Decoder(_Entry).decode
 _odd_entry_decoder = msgspec.json.Decoder(_OddEntry)
@@ -106,7 +110,7 @@ def parse_fields(body: bytes) -> Fields:
         return _parse_odd_fields(body)
     except _UNREADABLE:
         return Fields()
-    request = entry.request or _NO_REQUEST
+    request = entry.request or NO_REQUEST
     response = entry.response or _NO_RESPONSE
     error = entry.error or ""
     return Fields(  # in order: by keyword takes half as long again, and every record may come through here
@@ -114,7 +118,7 @@ def parse_fields(body: bytes) -> Fields:
         error != "",
         request.operation or "",
         request.mount_type or response.mount_type or "",
-        (request.namespace or _NO_NAMESPACE).path or "",
+        (request.namespace or NO_NAMESPACE).path or "",
         entry.time or "",
         request.id or "",
         request.path or "",

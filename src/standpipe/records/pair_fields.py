@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from standpipe.records.fields import parse_fields
+from standpipe.records.fields import NO_NAMESPACE, NO_REQUEST, RequestMembers, parse_fields
 
 Kind = Literal["request", "response", "other"]
 
@@ -45,33 +45,18 @@ class PairFields(msgspec.Struct, frozen=True, gc=False):
     """host:port of the standby that forwarded the request (Vault Enterprise)."""
 
 
-class _Namespace(msgspec.Struct, gc=False):
-    path: str | None = None
-
-
-class _Request(msgspec.Struct, gc=False):
-    id: str | None = None
-    operation: str | None = None
-    path: str | None = None
-    mount_type: str | None = None
-    mount_point: str | None = None
-    namespace: _Namespace | None = None
-
-
 class _Entry(msgspec.Struct, gc=False):
     time: str | None = None
     type: str | None = None
     error: str | None = None
     forwarded_from: str | None = None
-    request: _Request | None = None
+    request: RequestMembers | None = None
 
 
 class _OddEntry(msgspec.Struct, gc=False):
     forwarded_from: msgspec.Raw = msgspec.Raw()
 
 
-_NO_REQUEST = _Request()
-_NO_NAMESPACE = _Namespace()
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _decode_entry = msgspec.json.Decoder(_Entry).decode
@@ -105,13 +90,13 @@ def parse_pair_fields(body: bytes) -> PairFields:
     except _UNREADABLE:
         return PairFields()
     kind, plugin = kind_of(entry.type or "")
-    request = entry.request or _NO_REQUEST
+    request = entry.request or NO_REQUEST
     return PairFields(  # in order: by keyword takes half as long again, and every record comes through here
         kind,
         plugin,
         request.id or "",
         request.path or "",
-        (request.namespace or _NO_NAMESPACE).path or "",
+        (request.namespace or NO_NAMESPACE).path or "",
         request.operation or "",
         entry.error or "",
         entry.time or "",
