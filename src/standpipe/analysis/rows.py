@@ -10,13 +10,22 @@ exempts a key from hashing, perhaps secrets.
 """
 
 from itertools import islice
-from typing import Any, TypeVar
 
 import msgspec
 
+from standpipe.analysis.entry import (
+    UNREADABLE,
+    Auth,
+    Entry,
+    Namespace,
+    PolicyResults,
+    Request,
+    Response,
+    Secret,
+    WrapInfo,
+    read_entry,
+)
 from standpipe.records.framing import Record
-
-Shape = TypeVar("Shape")
 
 TEXT, TEXTS, WHOLE, TRUTH = "VARCHAR", "VARCHAR[]", "BIGINT", "BOOLEAN"
 
@@ -128,88 +137,15 @@ class Row(msgspec.Struct, omit_defaults=True, gc=False):
     response_data_keys: list[str] | None = None
 
 
-class _PolicyResults(msgspec.Struct, gc=False):
-    allowed: bool | None = None
+_NO_AUTH = Auth()
+_NO_REQUEST = Request()
+_NO_RESPONSE = Response()
+_NO_NAMESPACE = Namespace()
+_NO_POLICY_RESULTS = PolicyResults()
+_NO_SECRET = Secret()
+_NO_WRAP_INFO = WrapInfo()
 
-
-class _Auth(msgspec.Struct, gc=False):
-    accessor: str | None = None
-    client_token: str | None = None
-    display_name: str | None = None
-    entity_id: str | None = None
-    policies: list[str] | None = None
-    policy_results: _PolicyResults | None = None
-    token_type: str | None = None
-    token_issue_time: str | None = None
-    token_ttl: int | None = None
-    entity_created: bool | None = None
-
-
-class _Namespace(msgspec.Struct, gc=False):
-    id: str | None = None
-    path: str | None = None
-
-
-class _Request(msgspec.Struct, gc=False):
-    id: str | None = None
-    operation: str | None = None
-    path: str | None = None
-    namespace: _Namespace | None = None
-    mount_point: str | None = None
-    mount_type: str | None = None
-    mount_class: str | None = None
-    mount_accessor: str | None = None
-    client_id: str | None = None
-    client_token: str | None = None
-    client_token_accessor: str | None = None
-    remote_address: str | None = None
-    remote_port: int | None = None
-    wrap_ttl: int | None = None
-    data: dict[str, msgspec.Raw] | None = None
-
-
-class _Secret(msgspec.Struct, gc=False):
-    lease_id: str | None = None
-
-
-class _WrapInfo(msgspec.Struct, gc=False):
-    creation_path: str | None = None
-
-
-class _Response(msgspec.Struct, gc=False):
-    auth: _Auth | None = None
-    data: dict[str, msgspec.Raw] | None = None
-    mount_point: str | None = None
-    mount_type: str | None = None
-    mount_class: str | None = None
-    mount_accessor: str | None = None
-    secret: _Secret | None = None
-    wrap_info: _WrapInfo | None = None
-
-
-class _Entry(msgspec.Struct, gc=False):
-    time: str | None = None
-    type: str | None = None
-    error: str | None = None
-    forwarded_from: str | None = None
-    auth: _Auth | None = None
-    request: _Request | None = None
-    response: _Response | None = None
-
-
-_NO_AUTH = _Auth()
-_NO_REQUEST = _Request()
-_NO_RESPONSE = _Response()
-_NO_NAMESPACE = _Namespace()
-_NO_POLICY_RESULTS = _PolicyResults()
-_NO_SECRET = _Secret()
-_NO_WRAP_INFO = _WrapInfo()
-
-_decode_entry = msgspec.json.Decoder(_Entry).decode
-_decode_any = msgspec.json.Decoder().decode
 _decode_keys = msgspec.json.Decoder(list[msgspec.Raw] | int).decode
-
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def row_of(record: Record) -> Row:
@@ -221,16 +157,8 @@ def row_of(record: Record) -> Row:
 
 def parse_row(body: bytes, offset: int, length: int) -> Row:
     """Return the row of a record's JSON object; where body is none, a torn one. Raises nothing."""
-    try:
-        entry = _decode_entry(body)
-    except msgspec.ValidationError:
-        try:
-            entry = _lenient(_decode_any(body))
-        except _UNREADABLE:
-            return Row(offset, length, torn=True)
-    except _UNREADABLE:
-        return Row(offset, length, torn=True)
-    return _row(entry, offset, length)
+    entry = read_entry(body)
+    return Row(offset, length, torn=True) if entry is None else _row(entry, offset, length)
 
 
 def cut_row(row: Row) -> Row:
@@ -244,7 +172,7 @@ def cut_row(row: Row) -> Row:
     return row
 
 
-def _row(entry: _Entry, offset: int, length: int) -> Row:
+def _row(entry: Entry, offset: int, length: int) -> Row:
     auth = entry.auth or _NO_AUTH
     request = entry.request or _NO_REQUEST
     namespace = request.namespace or _NO_NAMESPACE
@@ -288,7 +216,7 @@ def _row(entry: _Entry, offset: int, length: int) -> Row:
     return row
 
 
-def _add_response(row: Row, response: _Response) -> None:
+def _add_response(row: Row, response: Response) -> None:
     """Fill in what only a response has; some versions name the mount only here."""
     row.mount_point = row.mount_point or response.mount_point or None
     row.mount_type = row.mount_type or response.mount_type or None
@@ -320,115 +248,10 @@ def _count_of(keys: msgspec.Raw | None) -> int | None:
         return None
     try:
         found = _decode_keys(keys)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     return _within(found, WHOLE_MAX) if isinstance(found, int) else len(found)
 
 
 def _within(number: int | None, largest: int) -> int | None:
     return number if number is not None and -largest <= number <= largest else None
-
-
-# A record in which a member has another type: its members are taken one by one, so that the others still count.
-
-
-def _lenient(entry: object) -> _Entry:
-    return _Entry(
-        time=_text(entry, "time"),
-        type=_text(entry, "type"),
-        error=_text(entry, "error"),
-        forwarded_from=_text(entry, "forwarded_from"),
-        auth=_lenient_auth(_member(entry, "auth")),
-        request=_lenient_request(_member(entry, "request")),
-        response=_lenient_response(_member(entry, "response")),
-    )
-
-
-def _lenient_auth(auth: object) -> _Auth:
-    results = _member(auth, "policy_results")
-    return _Auth(
-        accessor=_text(auth, "accessor"),
-        client_token=_text(auth, "client_token"),
-        display_name=_text(auth, "display_name"),
-        entity_id=_text(auth, "entity_id"),
-        policies=_texts(auth, "policies"),
-        policy_results=_PolicyResults(_of_type(results, "allowed", bool)),
-        token_type=_text(auth, "token_type"),
-        token_issue_time=_text(auth, "token_issue_time"),
-        token_ttl=_whole(auth, "token_ttl"),
-        entity_created=_of_type(auth, "entity_created", bool),
-    )
-
-
-def _lenient_request(request: object) -> _Request:
-    namespace = _member(request, "namespace")
-    return _Request(
-        **{name: _text(request, name) for name in _REQUEST_TEXTS},
-        namespace=_Namespace(_text(namespace, "id"), _text(namespace, "path")),
-        remote_port=_whole(request, "remote_port"),
-        wrap_ttl=_whole(request, "wrap_ttl"),
-        data=_lenient_data(request),
-    )
-
-
-_REQUEST_TEXTS = (
-    "id",
-    "operation",
-    "path",
-    "mount_point",
-    "mount_type",
-    "mount_class",
-    "mount_accessor",
-    "client_id",
-    "client_token",
-    "client_token_accessor",
-    "remote_address",
-)
-
-
-def _lenient_response(response: object) -> _Response | None:
-    if not isinstance(response, dict):
-        return None
-    auth = response.get("auth")
-    return _Response(
-        auth=_lenient_auth(auth) if isinstance(auth, dict) else None,
-        data=_lenient_data(response),
-        mount_point=_text(response, "mount_point"),
-        mount_type=_text(response, "mount_type"),
-        mount_class=_text(response, "mount_class"),
-        mount_accessor=_text(response, "mount_accessor"),
-        secret=_Secret(_text(_member(response, "secret"), "lease_id")),
-        wrap_info=_WrapInfo(_text(_member(response, "wrap_info"), "creation_path")),
-    )
-
-
-def _lenient_data(parent: object) -> dict[str, msgspec.Raw] | None:
-    data = _member(parent, "data")
-    if not isinstance(data, dict):
-        return None
-    return {
-        name: msgspec.Raw(msgspec.json.encode(value) if name == "keys" else b"null") for name, value in data.items()
-    }
-
-
-def _member(parent: object, name: str) -> object:
-    return parent.get(name) if isinstance(parent, dict) else None
-
-
-def _of_type(parent: object, name: str, wanted: type[Shape]) -> Shape | None:
-    value: Any = _member(parent, name)
-    return value if isinstance(value, wanted) else None
-
-
-def _text(parent: object, name: str) -> str | None:
-    return _of_type(parent, name, str)
-
-
-def _whole(parent: object, name: str) -> int | None:
-    value = _of_type(parent, name, int)
-    return None if isinstance(value, bool) else value
-
-
-def _texts(parent: object, name: str) -> list[str] | None:
-    values = _of_type(parent, name, list)
-    return None if values is None else [value for value in values if isinstance(value, str)]
