@@ -193,7 +193,8 @@ def test_what_command_inherits(place: Place) -> None:
     """COMMAND has descriptors 0, 1 and 2 only, whatever run was given; stdout is our stderr; no signal is ignored."""
     run = place.run(*FOREVER, before=("sh", "-c", 'exec 7< /dev/null; exec "$@"', "sh"))
     pid = run.command_is("sleep")
-    assert {"0", "1", "2"} == set(os.listdir(f"/proc/{pid}/fd"))
+    # The loader of a program that has just been started opens its libraries.
+    wait_until(lambda: {"0", "1", "2"} == set(os.listdir(f"/proc/{pid}/fd")), "no other descriptor is open")
     links = [os.readlink(f"/proc/{pid}/fd/{number}") for number in range(3)]
     assert ["/dev/null", links[2], str(place.directory / "run-1.stderr")] == links
     with open(f"/proc/{pid}/status", encoding="utf-8") as file:

@@ -258,6 +258,9 @@ def test_a_connection_that_the_receiver_closed_while_idle_is_noticed_before_send
     receiver = rig.receiver(transport)
     sink = rig.sink(transport, receiver.address, confirm="kernel")
     assert Delivered() == sink.send(batch_of(sink, numbered(5)))
+    receiver.wait_for(
+        lambda it: len(it.messages) == 5
+    )  # or the kernel has taken the connection and the program has not
     receiver.down()
     receiver.up()
     sent = numbered(5, 5000)
